@@ -1,0 +1,93 @@
+"""The one exception tree.
+
+::
+
+    IdweaveError            everything this package raises on purpose; has a stable ``code``
+    ├── PolicyError         a policy that cannot be used: file, line, field, fix
+    ├── ConfigError         a setting, flag or environment variable that cannot be used
+    ├── InputError          a file, identity or argument that a person gave us and we cannot use
+    ├── NotFound            nobody and nothing has this identity, id or name
+    └── StoreError          the store cannot promise what was asked of it
+        ├── StoreBusy       another process holds the store
+        ├── StoreFull       no room, or the disk refused; retry later, nothing is half-written
+        └── StoreVersion    made by a newer version, or not one of ours
+
+Bad data is no exception: it is a :class:`~idweave.core.record.Rejection` or a refusal, returned.
+"""
+
+from __future__ import annotations
+
+
+class IdweaveError(Exception):
+    """Base of all errors. ``code`` is stable for machines; ``fix`` says what to do next."""
+
+    code = "ERROR"
+
+    def __init__(self, message: str, *, fix: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.fix}".strip()
+
+
+class PolicyError(IdweaveError):
+    """A policy that cannot be used. ``line`` is 1-based, 0 where there is none to name."""
+
+    code = "POLICY_INVALID"
+
+    def __init__(
+        self, message: str, *, field: str = "", line: int = 0, file: str = "", fix: str = ""
+    ) -> None:
+        super().__init__(message, fix=fix)
+        self.field = field
+        self.line = line
+        self.file = file
+
+    def __str__(self) -> str:
+        place = ":".join(part for part in (self.file, str(self.line) if self.line else "") if part)
+        named = f"{self.field}: " if self.field else ""
+        return f"{place + ': ' if place else ''}{named}{super().__str__()}"
+
+
+class ConfigError(IdweaveError):
+    """A setting, flag or environment variable that cannot be used."""
+
+    code = "CONFIG_INVALID"
+
+
+class InputError(IdweaveError):
+    """A file, identity or argument that a person gave us and that we cannot use."""
+
+    code = "INPUT_INVALID"
+
+
+class NotFound(IdweaveError):
+    """Nobody and nothing has this identity, id or name."""
+
+    code = "NOT_FOUND"
+
+
+class StoreError(IdweaveError):
+    """The store cannot promise what was asked of it. Nothing was half-written."""
+
+    code = "STORE_ERROR"
+
+
+class StoreBusy(StoreError):
+    """Another process holds the store."""
+
+    code = "STORE_BUSY"
+
+
+class StoreFull(StoreError):
+    """No room left, or the disk refused to write. Reads go on; retry the write later."""
+
+    code = "STORE_FULL"
+
+
+class StoreVersion(StoreError):
+    """The file was made by a newer version, or is not a store of ours."""
+
+    code = "STORE_VERSION"
