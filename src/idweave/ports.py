@@ -160,7 +160,8 @@ class Changes:
     """Everything that one commit writes, all of it or nothing."""
 
     payloads: list[tuple[int, int, bytes]] = field(default_factory=list)  # id, received, bytes
-    new_identities: list[tuple[str, IdentityRow]] = field(default_factory=list)  # project, row
+    new_identities: list[tuple[str, IdentityRow, int | None]] = field(default_factory=list)
+    """Project, row, and the name of its owner."""
     new_sets: list[tuple[str, int, SetKey, tuple[int, ...]]] = field(default_factory=list)
     """Project, set id, key, and the ids of its identities (the named one last)."""
     sightings: list[Sighting] = field(default_factory=list)
@@ -217,6 +218,10 @@ class Store(Protocol):
         """These groups."""
         ...
 
+    def find_users(self, project: str, names: Sequence[int]) -> dict[int, str]:
+        """Those of these names that were given, each with the event that founded its user."""
+        ...
+
     def members(self, group_id: int) -> list[IdentityRow]:
         """All identities of a group."""
         ...
@@ -263,6 +268,10 @@ class Reader(Protocol):
 
     def stays(self, project: str, names: Sequence[int]) -> list[StayRow]:
         """Past stays with any of these names, by time left, key, value."""
+        ...
+
+    def last_stay(self, identity_id: int) -> int | None:
+        """The name that an identity stayed with last, of the stays that ended; None: it had none."""
         ...
 
     def refusals(
@@ -319,6 +328,10 @@ class Reader(Protocol):
 
     def users(self, project: str) -> Iterable[UserRow]:
         """All live users of a project by name."""
+        ...
+
+    def tallies(self, project: str) -> tuple[int, int]:
+        """How many live users and how many identities a project has."""
         ...
 
     def store_bytes(self) -> int:

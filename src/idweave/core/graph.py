@@ -7,7 +7,7 @@ can be taken back to any earlier mark. Nothing here depends on the order of a di
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -67,6 +67,10 @@ class Stay(NamedTuple):
     life: int
 
 
+Trail = list[tuple[dict[Any, Any], Any, Any]]
+"""Moves of one step, oldest first: the table, the cell, and what was in it before."""
+
+
 class _Missing:
     """What was there before, where nothing was."""
 
@@ -116,7 +120,7 @@ class Graph:
         self.crowded: dict[Identity, Order] = {}  # → since when
         self.askers: dict[Identity, frozenset[User]] = {}
         self.refusals: dict[RefusalKey, Seen] = {}
-        self.trail: list[tuple[dict[Any, Any], Any, Any]] = []
+        self.trail: Trail = []
         self.touched = Touched.nothing()
 
     # -- undo ---------------------------------------------------------------------------------
@@ -133,7 +137,7 @@ class Graph:
             self.trail.append((table, key, table.pop(key)))
             self._touch(table, key)
 
-    def undo(self, trail: list[tuple[dict[Any, Any], Any, Any]]) -> None:
+    def undo(self, trail: Trail) -> None:
         """Take back the moves of one step, newest first. Steps are undone in reverse order."""
         for table, key, before in reversed(trail):
             if before is _MISSING:
@@ -157,12 +161,17 @@ class Graph:
         touched, self.touched = self.touched, Touched.nothing()
         return touched
 
-    def absorb(self, other: Graph) -> None:
-        """Take over a graph that shares no identity with this one; ``other`` is not used again."""
+    def absorb(self, other: Graph, trails: Iterable[Trail]) -> None:
+        """Take over a graph that shares no identity with this one, and the trails of its steps,
+        which are rewritten in place to undo here. ``other`` is not used again."""
+        tables = {}
         for name in self.__slots__:
             mine, theirs = getattr(self, name), getattr(other, name)
             if isinstance(mine, dict):
                 mine.update(theirs)
+                tables[id(theirs)] = mine
+        for trail in trails:
+            trail[:] = [(tables.get(id(table), table), *rest) for table, *rest in trail]
         for name in Touched.__slots__:
             getattr(self.touched, name).update(getattr(other.touched, name))
 

@@ -70,3 +70,22 @@ class Fact:
     def order(self) -> Order:
         """The fact's place in the order of the law: time, then kind, then event id."""
         return Order(self.time_ms, self.kind, self.event_id)
+
+
+KIND_OF_TYPE: dict[str, Kind] = {
+    "track": Kind.OBSERVE,
+    "track_signup": Kind.LOGIN,
+    "track_id_bind": Kind.BIND,
+    "track_id_unbind": Kind.UNBIND,
+    "profile_set": Kind.OBSERVE,
+    "profile_set_once": Kind.OBSERVE,
+    "profile_increment": Kind.OBSERVE,
+    "profile_append": Kind.OBSERVE,
+    "profile_unset": Kind.OBSERVE,
+    "profile_delete": Kind.OBSERVE,
+    "join": Kind.BIND,
+    "detach": Kind.DETACH,
+    "release": Kind.RELEASE,
+}
+"""The kind of fact that each type of record makes. Items (``item_set``, ``item_delete``) make none;
+the last three are stated by operators, not by records (RESOLUTION.md §8)."""

@@ -1,0 +1,78 @@
+"""The facts of one group in order, with the graph that they make: late ones are put in their place.
+
+A fact that comes in order is one step. For a late one the steps after it are undone, newest first,
+and applied again behind it, so it costs what came after it and never the whole log.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+
+from .graph import Graph, Trail
+from .identity import Fact, Order
+from .policy import Policy
+from .resolve import Outcome, step
+
+
+class Step:
+    """One applied fact: where it was seen (``set_id``), what came of it, and how to undo it."""
+
+    __slots__ = ("fact", "order", "outcome", "set_id", "trail")
+
+    def __init__(self, fact: Fact, set_id: int) -> None:
+        self.order: Order = fact.order
+        self.fact = fact
+        self.set_id = set_id
+        self.outcome: Outcome
+        self.trail: Trail
+
+
+def _order(step: Step) -> Order:
+    return step.order
+
+
+class History:
+    """A group's steps by order, and its graph after the last of them."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.graph = Graph()
+        self.steps: list[Step] = []
+        self._applied: list[Step] = []
+
+    def extend(self, facts: Iterable[tuple[int, Fact]]) -> None:
+        """Put facts (each with its set) in their places. None of them may be here already."""
+        new = sorted((Step(fact, set_id) for set_id, fact in facts), key=_order)
+        if not new:
+            return
+        at = bisect_left(self.steps, new[0].order, key=_order)
+        late, self.steps = self.steps[at:], self.steps[:at]
+        for done in reversed(late):
+            self.graph.undo(done.trail)
+        for following in sorted(late + new, key=_order):
+            self._apply(following)
+
+    def _apply(self, following: Step) -> None:
+        self.graph.trail = []
+        following.outcome = step(self.graph, following.fact, self.policy)
+        following.trail = self.graph.trail
+        self.steps.append(following)
+        self._applied.append(following)
+
+    def absorb(self, other: History) -> None:
+        """Take over the history of a group that shared no fact with this one until now."""
+        self.graph.absorb(other.graph, (done.trail for done in other.steps))
+        self.steps = sorted(self.steps + other.steps, key=_order)
+        self._applied += other._applied
+
+    def set_at(self, order: Order) -> int:
+        """The set that the fact at this place was seen under."""
+        return self.steps[bisect_left(self.steps, order, key=_order)].set_id
+
+    def take_applied(self) -> list[Step]:
+        """The steps applied since the last call, by order, each once; forgets them. For every
+        set these are its last steps: whatever is applied again, all after it is, too."""
+        applied = sorted({id(done): done for done in self._applied}.values(), key=_order)
+        self._applied = []
+        return applied

@@ -1,0 +1,352 @@
+"""Groups of one project: which facts can matter to each other, and what a batch of them changes.
+
+Facts that share an identity form a group (RESOLUTION.md §7). An uncontested group is one user, in
+whatever order its facts come; a contested one keeps its :class:`History`. All decisions of the
+law are made in ``core``; here is only the book-keeping of what to ask it, and when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from idweave.core.history import History
+from idweave.core.identity import ENDING_KINDS, Fact, Identity, Kind, Order
+from idweave.core.policy import Merge, Policy
+from idweave.ports import Changes, GroupRow, IdentityRow, SetKey, SetRow, Store
+
+from .naming import Naming
+from .publishing import publish
+
+CACHED_IDENTITIES_MAX = 1_000_000
+"""Identities kept in memory for one project, about 300 bytes each; past it the cache starts over
+from the store, which always knows everything."""
+
+CACHED_STEPS_MAX = 1_000_000
+"""Steps of contested groups kept in memory for one project, about 1 KB each with their undo; the
+histories used longest ago are forgotten first and read again from the store when needed."""
+
+
+class Ids:
+    """The next number of each kind; the engine gives them all, so that a commit only writes."""
+
+    def __init__(self, store: Store) -> None:
+        marks = store.high_marks()
+        self.payload, self.identity, self.set = marks.payload, marks.identity, marks.set
+        self.group, self.rejection = marks.group, marks.rejection
+
+    def next(self, kind: str) -> int:
+        """The next id of ``payload``, ``identity``, ``set``, ``group`` or ``rejection``."""
+        number: int = getattr(self, kind) + 1
+        setattr(self, kind, number)
+        return number
+
+
+class Group:
+    """A group in memory. After a union ``into`` leads to the one that took it in."""
+
+    __slots__ = ("contested", "founder", "founder_set", "fresh", "group_id", "into", "size")
+
+    def __init__(self, row: GroupRow, *, fresh: bool) -> None:
+        self.group_id = row.group_id
+        self.contested = row.contested
+        self.size = row.size
+        self.founder = row.founder
+        self.founder_set = row.founder_set
+        self.fresh = fresh  # not in the store yet
+        self.into: Group | None = None
+
+    def root(self) -> Group:
+        """The group that this one is part of now."""
+        group = self
+        while group.into is not None:
+            group = group.into
+        return group
+
+    def row(self) -> GroupRow:
+        """The group as the store keeps it."""
+        return GroupRow(
+            self.group_id, self.contested, self.size, self.founder, self.founder_set
+        )
+
+
+class KnownIdentity:
+    """An identity in memory: its number and its group."""
+
+    __slots__ = ("group", "identity_id")
+
+    def __init__(self, identity_id: int, group: Group) -> None:
+        self.identity_id = identity_id
+        self.group = group
+
+
+class KnownSet:
+    """An identity set in memory: its number, its group (None: it links nothing) and the latest
+    time it was seen at, so that most records are known to be new without a look at the store."""
+
+    __slots__ = ("group", "newest_ms", "set_id")
+
+    def __init__(self, set_id: int, group: Group | None, newest_ms: int) -> None:
+        self.set_id = set_id
+        self.group = group
+        self.newest_ms = newest_ms
+
+
+class Work:
+    """What one batch brought to one group, until it is published."""
+
+    __slots__ = ("facts", "grown", "new", "parts")
+
+    def __init__(self) -> None:
+        self.facts: list[tuple[int, Fact]] = []
+        self.parts: list[GroupRow] = []  # what it was made of, as the store has it
+        self.new: list[tuple[int, Identity]] = []  # identities first seen in this batch
+        self.grown = False
+
+    def take(self, other: Work) -> None:
+        """Add what was brought to a group that is now part of this one."""
+        self.facts += other.facts
+        self.parts += other.parts
+        self.new += other.new
+        self.grown = True
+
+
+class Grouping:
+    """The groups of one project: a bounded memory in front of the store. Not thread-safe."""
+
+    def __init__(self, project: str, policy: Policy, store: Store, ids: Ids) -> None:
+        self.project = project
+        self.policy = policy
+        self.store = store
+        self.ids = ids
+        self.naming = Naming(project, store)
+        self.sets: dict[SetKey, KnownSet] = {}
+        self.identities: dict[Identity, KnownIdentity] = {}
+        self.groups: dict[int, Group] = {}
+        self.histories: dict[int, History] = {}
+        self.work: dict[Group, Work] = {}
+        self._absorbed: list[Group] = []
+
+    def forget(self) -> None:
+        """Drop all that is remembered: after a failed commit, or when it has grown too large."""
+        for memory in (self.sets, self.identities, self.groups, self.histories, self.work):
+            memory.clear()
+        self._absorbed.clear()
+
+    # -- knowing --------------------------------------------------------------------------------
+
+    def prefetch(self, keys: Iterable[SetKey]) -> None:
+        """Read what the store knows of these sets and of their identities, in a few questions."""
+        unknown = [key for key in dict.fromkeys(keys) if key not in self.sets]
+        if not unknown:
+            return
+        known = self.store.find_sets(self.project, unknown)
+        wanted = dict.fromkeys(
+            identity
+            for key in unknown
+            if key not in known
+            for identity in links(key)
+            if identity not in self.identities
+        )
+        rows = self.store.find_identities(self.project, list(wanted)) if wanted else {}
+        self._know(known, rows)
+
+    def _know(self, sets: dict[SetKey, SetRow], rows: dict[Identity, IdentityRow]) -> None:
+        numbers = {row.group_id for row in rows.values()}
+        numbers |= {row.group_id for row in sets.values() if row.group_id is not None}
+        missing = [number for number in numbers if number not in self.groups]
+        for number, row in self.store.find_groups(missing).items() if missing else ():
+            self.groups[number] = Group(row, fresh=False)
+        for identity, found in rows.items():
+            group = self.groups[found.group_id]
+            self.identities[identity] = KnownIdentity(found.identity_id, group)
+        for key, seen in sets.items():
+            of = None if seen.group_id is None else self.groups[seen.group_id]
+            self.sets[key] = KnownSet(seen.set_id, of, seen.newest_ms)
+
+    # -- adding ---------------------------------------------------------------------------------
+
+    def known_set(self, key: SetKey, changes: Changes) -> KnownSet:
+        """The set of a key that was prefetched; a new one is written down and grouped."""
+        known = self.sets.get(key)
+        if known is None:
+            known = self.sets[key] = self._new_set(key, changes)
+        return known
+
+    def _new_set(self, key: SetKey, changes: Changes) -> KnownSet:
+        set_id = self.ids.next("set")
+        members = links(key)
+        if not members:
+            changes.new_sets.append((self.project, set_id, key, ()))
+            return KnownSet(set_id, None, -1)
+        group = self._unite(members, changes)
+        ids = tuple(self.identities[identity].identity_id for identity in members)
+        changes.new_sets.append((self.project, set_id, key, ids))
+        work = self._work_of(group)
+        work.grown = True
+        if self._contests(key, group):
+            group.contested = True
+        return KnownSet(set_id, group, -1)
+
+    def _contests(self, key: SetKey, group: Group) -> bool:
+        """Whether this set alone makes its group one where the order of facts matters."""
+        if self.policy.merge is not Merge.ANY and len(key.identities) > 1:
+            return True
+        for one, other in self.policy.apart:
+            self._find([one, other])
+            both = [self.identities.get(one), self.identities.get(other)]
+            if all(known is not None and known.group.root() is group for known in both):
+                return True
+        return False
+
+    def _find(self, identities: Iterable[Identity]) -> None:
+        unknown = [identity for identity in identities if identity not in self.identities]
+        if unknown:
+            self._know({}, self.store.find_identities(self.project, unknown))
+
+    def _unite(self, members: Sequence[Identity], changes: Changes) -> Group:
+        """The one group of these identities, made or united as needed."""
+        known = [self.identities[member] for member in members if member in self.identities]
+        groups = {item.group.root().group_id: item.group.root() for item in known}
+        if groups:
+            ordered = sorted(groups.values(), key=lambda group: (-group.size, group.group_id))
+            root = ordered[0]
+            for smaller in ordered[1:]:
+                self._take_in(root, smaller, changes)
+        else:
+            root = Group(GroupRow(self.ids.next("group"), False, 0, None, 0), fresh=True)
+            self.groups[root.group_id] = root
+        work = self._work_of(root)
+        for member in members:
+            if member not in self.identities:
+                number = self.ids.next("identity")
+                self.identities[member] = KnownIdentity(number, root)
+                work.new.append((number, member))
+                root.size += 1
+        return root
+
+    def _take_in(self, root: Group, smaller: Group, changes: Changes) -> None:
+        self._work_of(root).take(self._work_of(smaller))
+        del self.work[smaller]
+        root.size += smaller.size
+        root.contested |= smaller.contested
+        smaller.into = root
+        self._absorbed.append(smaller)
+        if not smaller.fresh:
+            changes.joined_groups.append((smaller.group_id, root.group_id))
+
+    def _work_of(self, group: Group) -> Work:
+        work = self.work.get(group)
+        if work is None:
+            work = self.work[group] = Work()
+            if not group.fresh:
+                work.parts.append(group.row())
+        return work
+
+    def identity_ids(self, identities: Iterable[Identity]) -> dict[Identity, int]:
+        """The numbers of identities that facts of this project carried."""
+        wanted = set(identities)
+        self._find(wanted)
+        return {identity: self.identities[identity].identity_id for identity in wanted}
+
+    def add(self, known: KnownSet, fact: Fact) -> None:
+        """Note a fact of a set; :meth:`flush` says what all of them change."""
+        if known.group is None:
+            return
+        group = known.group.root()
+        known.group = group
+        self._work_of(group).facts.append((known.set_id, fact))
+        if fact.kind in ENDING_KINDS:
+            group.contested = True
+
+    # -- publishing -----------------------------------------------------------------------------
+
+    def flush(self, changes: Changes) -> None:
+        """Resolve what the batch brought, and add to ``changes`` what the store has to write."""
+        work, self.work = self.work, {}
+        for group, brought in work.items():
+            if not group.contested and brought.grown:
+                group.contested = not self._fits(brought)
+        contested = [(group, brought) for group, brought in work.items() if group.contested]
+        plain = [(group, brought) for group, brought in work.items() if not group.contested]
+        resolved = [(group, brought, self._resolve(group, brought)) for group, brought in contested]
+        publish(self, plain, resolved, changes)
+        for group, brought in work.items():
+            if brought.grown or group.fresh or brought.parts[0] != group.row():
+                changes.groups.append((self.project, group.row()))
+            group.fresh = False
+        for absorbed in self._absorbed:
+            self.groups.pop(absorbed.group_id, None)
+        self._absorbed.clear()
+
+    def _fits(self, brought: Work) -> bool:
+        """Whether all identities of an uncontested group fit one user."""
+        counts: dict[str, int] = {}
+        members = [identity for _, identity in brought.new]
+        for part in brought.parts:
+            members += [row.identity for row in self.store.members(part.group_id)]
+        for member in members:
+            counts[member.key] = counts.get(member.key, 0) + 1
+        rules = ((self.policy.rule(key), count) for key, count in counts.items())
+        return all(rule is not None and count <= rule.values_max for rule, count in rules)
+
+    def _resolve(self, group: Group, brought: Work) -> History:
+        """The history of a contested group, with everything that this batch brought in it."""
+        founders = [part.founder for part in brought.parts if part.founder is not None]
+        histories = sorted(
+            (self._history(part) for part in brought.parts),
+            key=lambda history: len(history.steps),
+            reverse=True,
+        )
+        history = histories[0] if histories else History(self.policy)
+        for smaller in histories[1:]:
+            history.absorb(smaller)
+        history.extend(brought.facts)
+        history.graph.touched.users.update(founders)
+        group.founder, group.founder_set = None, 0
+        for part in brought.parts:
+            self.histories.pop(part.group_id, None)
+        self.histories[group.group_id] = history
+        return history
+
+    def _history(self, part: GroupRow) -> History:
+        """A group's history: remembered, or read from the store. What the store already shows of
+        a contested group need not be written again."""
+        history = self.histories.pop(part.group_id, None)
+        if history is None:
+            history = History(self.policy)
+            history.extend((set_id, fact) for set_id, _, fact in self.store.facts(part.group_id))
+            if part.contested:
+                history.graph.take_touched()
+                history.take_applied()
+        return history
+
+    def trim(self) -> None:
+        """Keep the memory within its bounds. Called between batches."""
+        if len(self.identities) > CACHED_IDENTITIES_MAX:
+            self.forget()
+        steps = sum(len(history.steps) for history in self.histories.values())
+        for number in list(self.histories):
+            if steps <= CACHED_STEPS_MAX:
+                break
+            steps -= len(self.histories.pop(number).steps)
+
+
+def links(key: SetKey) -> tuple[Identity, ...]:
+    """The identities that tie a set to its group: its own, and the one an unbind names."""
+    if key.named is None or key.named in key.identities:
+        return key.identities
+    return (*key.identities, key.named)
+
+
+def set_key(fact: Fact, policy: Policy) -> SetKey:
+    """The identity set that a fact is seen under. What ``distinct_id`` names is part of it where
+    the law asks for it: as the claimant of an unbind, as the purpose of a login."""
+    identities = policy.effective(fact.identities)
+    if not identities or fact.kind not in (Kind.UNBIND, Kind.LOGIN):
+        return SetKey(identities)
+    named = policy.named_by(fact.distinct_id)
+    if named is None or not policy.links(named):
+        return SetKey(identities)
+    if fact.kind is Kind.LOGIN and named not in identities:
+        return SetKey(identities)
+    return SetKey(identities, named)

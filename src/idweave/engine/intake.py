@@ -1,0 +1,268 @@
+"""The way in: deliveries become sightings, facts and rejections, in one transaction."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from idweave.core.errors import IdweaveError
+from idweave.core.identity import Fact, Kind
+from idweave.core.record import Project, Record, Rejection
+from idweave.ports import Changes, Entry, Place, RejectionRow, SetKey, Sighting, Store
+
+from .answers import Receipt
+from .grouping import Grouping, Ids, KnownSet, set_key
+
+REJECTED_BYTES_MAX = 256 * 1024 * 1024
+"""Payload bytes kept for the rejections of one project. Past it they are only counted: a broken
+sender must not fill the disk that good records need."""
+
+UNKNOWN_PROJECT = "?"
+"""Where records of undeclared projects are counted: their names are anybody's to invent."""
+
+UNKNOWN_REJECTED_BYTES_MAX = 1024 * 1024
+"""As above, for undeclared projects: a sample is enough to see who sends there."""
+
+RECORD_OVERHEAD_INDEX = -1
+"""The place of a rejection that is about a whole request."""
+
+FACT_TYPES = {
+    Kind.OBSERVE: "track",
+    Kind.LOGIN: "track_signup",
+    Kind.BIND: "track_id_bind",
+    Kind.UNBIND: "track_id_unbind",
+    Kind.DETACH: "detach",
+    Kind.RELEASE: "release",
+}
+"""What a fact without a record is stored as."""
+
+Parsed = tuple[str, Record | Rejection]
+"""A project's name, and one record for it or why it is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One request, or one imported block: its bytes and what they hold, in order.
+
+    ``payload`` is gzip-compressed, as :func:`idweave.wire.read_payload` reads it; None where facts
+    are stated without records. ``whole`` says that the one item is about the request itself.
+    """
+
+    payload: bytes | None
+    received_at_ms: int
+    items: tuple[Parsed, ...]
+    crc_mismatch: bool = False
+    whole: bool = False
+
+
+def state_facts(project: str, facts: Iterable[Fact], received_at_ms: int) -> Delivery:
+    """A delivery of facts that no record carried, as operators state them."""
+    records = (
+        Record(fact.event_id, FACT_TYPES[fact.kind], fact.time_ms, True, fact) for fact in facts
+    )
+    return Delivery(None, received_at_ms, tuple((project, record) for record in records))
+
+
+Arrival = tuple[Record, SetKey, int, int]
+"""A record that may be new, its set, the number of its delivery, and its place in it."""
+
+
+class Intake:
+    """Accepts deliveries. Not thread-safe: the engine lets one thread in at a time."""
+
+    def __init__(self, store: Store, projects: Mapping[str, Project]) -> None:
+        self._store = store
+        self._projects = projects
+        self._ids = Ids(store)
+        self._groupings: dict[str, Grouping] = {}
+        with store.reader() as reader:
+            self._rejected_bytes = Counter(
+                {
+                    project: count
+                    for (project, name), count in reader.counters(None).items()
+                    if name == "rejected_bytes"
+                }
+            )
+
+    def accept(self, deliveries: Sequence[Delivery], settled: Sequence[int] = ()) -> list[Receipt]:
+        """Make all deliveries durable, in one transaction, and settle the rejections that they
+        answer. Raises StoreError, and then nothing is written or remembered."""
+        changes = Changes(settled_rejections=list(settled))
+        try:
+            receipts = _Batch(self, changes).run(deliveries)
+            self._store.commit(changes)
+        except BaseException:
+            for grouping in self._groupings.values():
+                grouping.forget()
+            raise
+        for grouping in self._groupings.values():
+            grouping.trim()
+        for (project, name), count in changes.counters.items():
+            if name == "rejected_bytes":
+                self._rejected_bytes[project] += count
+        return receipts
+
+    def grouping(self, project: str) -> Grouping:
+        """The groups of a project."""
+        found = self._groupings.get(project)
+        if found is None:
+            policy = self._projects[project].policy
+            found = Grouping(project, policy, self._store, self._ids)
+            self._groupings[project] = found
+        return found
+
+    def has_room(self, project: str) -> bool:
+        """Whether a project's rejections are still kept, or only counted."""
+        bound = UNKNOWN_REJECTED_BYTES_MAX if project == UNKNOWN_PROJECT else REJECTED_BYTES_MAX
+        return self._rejected_bytes[project] < bound
+
+    def next_id(self, kind: str) -> int:
+        """The next number of a kind of row."""
+        return self._ids.next(kind)
+
+    @property
+    def store(self) -> Store:
+        """Where everything goes."""
+        return self._store
+
+
+class _Batch:
+    """One transaction on its way."""
+
+    def __init__(self, intake: Intake, changes: Changes) -> None:
+        self._intake = intake
+        self._changes = changes
+        self._payload_ids: dict[int, int | None] = {}
+        self._entries: dict[tuple[int, int], list[Entry]] = defaultdict(list)
+        self._tallies: list[Counter[str]] = []
+
+    def run(self, deliveries: Sequence[Delivery]) -> list[Receipt]:
+        arrivals: dict[str, list[Arrival]] = defaultdict(list)
+        for number, delivery in enumerate(deliveries):
+            self._sort_out(number, delivery, arrivals)
+        for project, arrived in arrivals.items():
+            self._take(project, arrived)
+        self._store_payloads(deliveries)
+        for (number, set_id), entries in self._entries.items():
+            sighting = Sighting(set_id, self._payload_ids[number], tuple(entries))
+            self._changes.sightings.append(sighting)
+        return [_receipt(tally) for tally in self._tallies]
+
+    def _sort_out(
+        self, number: int, delivery: Delivery, arrivals: dict[str, list[Arrival]]
+    ) -> None:
+        """Records by project; rejections are written down."""
+        self._tallies.append(Counter())
+        if delivery.crc_mismatch and delivery.items:
+            self._count(delivery.items[0][0], "crc_mismatches")
+        for index, (project, item) in enumerate(delivery.items):
+            self._count(project, "received", number)
+            if isinstance(item, Rejection):
+                place = RECORD_OVERHEAD_INDEX if delivery.whole else index
+                self._reject(project, item, number, place, delivery)
+                continue
+            policy = self._intake.grouping(project).policy
+            key = SetKey(()) if item.fact is None else set_key(item.fact, policy)
+            arrivals[project].append((item, key, number, index))
+
+    def _count(self, project: str, name: str, number: int | None = None) -> None:
+        counters = self._changes.counters
+        counters[project, name] = counters.get((project, name), 0) + 1
+        if number is not None:
+            self._tallies[number][name] += 1
+
+    def _take(self, project: str, arrived: list[Arrival]) -> None:
+        """Everything that is new of one project's records."""
+        grouping = self._intake.grouping(project)
+        grouping.prefetch(key for _, key, _, _ in arrived)
+        known_before = self._known_before(project, grouping, arrived)
+        for record, key, number, index in arrived:
+            if record.event_id in known_before:
+                self._count(project, "duplicates", number)
+                continue
+            known_before.add(record.event_id)
+            self._count(project, "accepted", number)
+            known = grouping.known_set(key, self._changes)
+            known.newest_ms = max(known.newest_ms, record.time_ms)
+            entry = Entry(record.time_ms, record.event_id, record.type, index)
+            self._entries[number, known.set_id].append(entry)
+            if not record.timed:
+                self._changes.untimed.append((project, record.event_id))
+            if record.fact is not None:
+                grouping.add(known, record.fact)
+        grouping.flush(self._changes)
+
+    def _known_before(
+        self, project: str, grouping: Grouping, arrived: list[Arrival]
+    ) -> set[str]:
+        """Event ids in the store already, looked for only where a repeat is possible: a set that
+        was seen at that time or later, or a time that the record did not carry itself."""
+        spans: dict[int, tuple[KnownSet, int, int]] = {}
+        for record, key, _, _ in arrived:
+            known = grouping.sets.get(key)
+            if known is not None and record.time_ms <= known.newest_ms:
+                _, low, high = spans.get(known.set_id, (known, record.time_ms, record.time_ms))
+                low, high = min(low, record.time_ms), max(high, record.time_ms)
+                spans[known.set_id] = (known, low, high)
+        found: set[str] = set()
+        for known, low, high in spans.values():
+            found |= self._intake.store.seen(project, known.set_id, low, high)
+        untimed = [record.event_id for record, _, _, _ in arrived if not record.timed]
+        if untimed:
+            found |= self._intake.store.seen_untimed(project, untimed)
+        return found
+
+    def _reject(
+        self, project: str, rejection: Rejection, number: int, index: int, delivery: Delivery
+    ) -> None:
+        self._count(project, "rejected", number)
+        self._count(project, f"rejected_{rejection.code.value}")
+        if delivery.payload is None or not self._intake.has_room(project):
+            self._count(project, "rejected_unkept")
+            return
+        payload_id = self._payload_id(number)
+        self._changes.rejections.append(
+            RejectionRow(
+                self._intake.next_id("rejection"),
+                project,
+                rejection.code.value,
+                rejection.field,
+                rejection.reason,
+                rejection.fix,
+                delivery.received_at_ms,
+                Place(payload_id, index),
+            )
+        )
+        counters, size = self._changes.counters, len(delivery.payload) // len(delivery.items)
+        counters[project, "rejected_bytes"] = counters.get((project, "rejected_bytes"), 0) + size
+
+    def _payload_id(self, number: int) -> int:
+        payload_id = self._payload_ids.get(number)
+        if payload_id is None:
+            payload_id = self._payload_ids[number] = self._intake.next_id("payload")
+        return payload_id
+
+    def _store_payloads(self, deliveries: Sequence[Delivery]) -> None:
+        """Keep the bytes of every delivery that anything refers to; repeats are not kept again."""
+        for number, _ in self._entries:
+            if deliveries[number].payload is None:
+                self._payload_ids[number] = None
+            else:
+                self._payload_id(number)
+        for number, payload_id in sorted(self._payload_ids.items()):
+            payload = deliveries[number].payload
+            if payload is not None and payload_id is not None:
+                received = deliveries[number].received_at_ms
+                self._changes.payloads.append((payload_id, received, payload))
+
+
+def _receipt(tally: Counter[str]) -> Receipt:
+    return Receipt(
+        tally["received"], tally["accepted"], tally["rejected"], tally["duplicates"]
+    )
+
+
+def undeclared(project: str) -> IdweaveError:
+    """What to say where a project is asked for that nobody declared."""
+    return IdweaveError(f"There is no project {project!r}.", fix="Declare it in the configuration.")

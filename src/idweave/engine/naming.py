@@ -1,0 +1,42 @@
+"""Names of users: made from founding events, unique within a project (RESOLUTION.md §5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from idweave.core.graph import User
+from idweave.core.resolve import first_name
+from idweave.ports import Store
+
+NAMES_CACHED_MAX = 200_000
+"""Names remembered, so that a user that is touched often is not looked up each time."""
+
+
+class Naming:
+    """Gives each founding event its name. A name that was given once stays: on a collision the
+    user that came later to the store adds 1 until free (docs/decisions/0003)."""
+
+    def __init__(self, project: str, store: Store) -> None:
+        self._project = project
+        self._store = store
+        self._given: dict[str, int] = {}
+
+    def of(self, users: Iterable[User]) -> dict[User, int]:
+        """The names of these users."""
+        wanted = sorted(set(users))
+        unknown = [user for user in wanted if user.event_id not in self._given]
+        if unknown:
+            if len(self._given) > NAMES_CACHED_MAX:
+                self._given.clear()
+                unknown = wanted
+            self._name(unknown)
+        return {user: self._given[user.event_id] for user in wanted}
+
+    def _name(self, users: list[User]) -> None:
+        firsts = [first_name(user.event_id) for user in users]
+        taken = self._store.find_users(self._project, firsts)
+        for user, name in zip(users, firsts, strict=True):
+            while taken.setdefault(name, user.event_id) != user.event_id:
+                name += 1
+                taken |= self._store.find_users(self._project, [name])
+            self._given[user.event_id] = name

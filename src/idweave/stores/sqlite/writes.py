@@ -1,0 +1,208 @@
+"""One commit: every list of a :class:`Changes` as the statements that write it, in a safe order."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from idweave.ports import Changes, Sighting
+
+from .codec import digest, order_columns, pack_entries, pack_event
+from .tables import Names
+
+NOBODY = -1
+"""The ``home`` of a refusal that no user asked for: a key column cannot be NULL."""
+
+Rows = Iterable[tuple[Any, ...]]
+
+
+def _payloads(c: Changes, number: Callable[[str], int]) -> Rows:
+    return c.payloads
+
+
+def _joined(c: Changes, number: Callable[[str], int]) -> Rows:
+    return ((into, group) for group, into in c.joined_groups)
+
+
+def _absorbed(c: Changes, number: Callable[[str], int]) -> Rows:
+    return ((group,) for group, _ in c.joined_groups)
+
+
+def _groups(c: Changes, number: Callable[[str], int]) -> Rows:
+    for _, row in c.groups:
+        founder = (None, None, None) if row.founder is None else order_columns(row.founder)
+        yield row.group_id, row.contested, row.size, *founder, row.founder_set
+
+
+def _owners(c: Changes, number: Callable[[str], int]) -> Rows:
+    return ((name, group) for group, name in c.group_owners)
+
+
+def _sets(c: Changes, number: Callable[[str], int]) -> Rows:
+    for project, set_id, key, ids in c.new_sets:
+        members = [*ids]
+        if key.named in key.identities:  # named, and listed already: listed again at the end
+            members.append(ids[key.identities.index(key.named)])
+        link = ids[0] if ids else None
+        text = " ".join(map(str, members))
+        yield set_id, number(project), digest(key), link, text, key.named is not None
+
+
+def _members(c: Changes, number: Callable[[str], int]) -> Rows:
+    return ((identity, set_id) for _, set_id, _, ids in c.new_sets for identity in ids)
+
+
+def _sighting(sighting: Sighting) -> tuple[Any, ...]:
+    times = [entry.time_ms for entry in sighting.entries]
+    blob = pack_entries(sighting.entries)
+    return sighting.set_id, sighting.payload_id, min(times), max(times), blob
+
+
+def _sightings(c: Changes, number: Callable[[str], int]) -> Rows:
+    return map(_sighting, c.sightings)
+
+
+def _untimed(c: Changes, number: Callable[[str], int]) -> Rows:
+    return ((number(project), pack_event(event_id)) for project, event_id in c.untimed)
+
+
+def _users(c: Changes, number: Callable[[str], int]) -> Rows:
+    for project, row in c.users:
+        founder = order_columns(row.founder)
+        yield number(project), row.name, *founder, row.founder_set, row.merged_into, row.gone
+
+
+def _gone(c: Changes, number: Callable[[str], int]) -> Rows:
+    return ((number(project), name) for project, name in c.gone)
+
+
+def _states(c: Changes, number: Callable[[str], int]) -> Rows:
+    for state in c.identities:
+        yield state.owner, state.life, state.unbound_ms, state.crowded_ms, state.identity_id
+
+
+def _ended_stays(c: Changes, number: Callable[[str], int]) -> Rows:
+    return ((number(project), *stay) for project, *stay in c.ended_stays)
+
+
+def _stays(c: Changes, number: Callable[[str], int]) -> Rows:
+    for project, row in c.stays:
+        yield number(project), row.name, row.identity_id, row.life, row.left_ms
+
+
+def _ended_refusals(c: Changes, number: Callable[[str], int]) -> Rows:
+    for project, home, identity_id, reason in c.ended_refusals:
+        yield number(project), NOBODY if home is None else home, identity_id, reason
+
+
+def _refusals(c: Changes, number: Callable[[str], int]) -> Rows:
+    for project, row in c.refusals:
+        home = NOBODY if row.home is None else row.home
+        key = (number(project), home, row.identity_id, row.reason)
+        yield *key, *order_columns(row.first), *order_columns(row.last), row.count
+
+
+def _dropped_runs(c: Changes, number: Callable[[str], int]) -> Rows:
+    for set_id, start in c.dropped_runs:
+        yield (set_id, -1, 0, "") if start is None else (set_id, *start)
+
+
+def _runs(c: Changes, number: Callable[[str], int]) -> Rows:
+    return ((run.set_id, *run.start, run.name, run.anchor_id) for run in c.runs)
+
+
+def _rejections(c: Changes, number: Callable[[str], int]) -> Rows:
+    for row in c.rejections:
+        why = (row.project, row.code, row.field, row.reason, row.fix)
+        yield row.rejection_id, *why, row.received_at_ms, *row.place
+
+
+def _settled(c: Changes, number: Callable[[str], int]) -> Rows:
+    return ((rejection_id,) for rejection_id in c.settled_rejections)
+
+
+def _counters(c: Changes, number: Callable[[str], int]) -> Rows:
+    return ((project, name, added) for (project, name), added in c.counters.items())
+
+
+STATEMENTS: tuple[tuple[str, Callable[[Changes, Callable[[str], int]], Rows]], ...] = (
+    ("INSERT INTO payload VALUES (?, ?, ?)", _payloads),
+    ("UPDATE identity SET group_id = ? WHERE group_id = ?", _joined),
+    ("DELETE FROM identity_group WHERE group_id = ?", _absorbed),
+    ("INSERT OR REPLACE INTO identity_group VALUES (?, ?, ?, ?, ?, ?, ?)", _groups),
+    ("INSERT INTO identity_set VALUES (?, ?, ?, ?, ?, ?)", _sets),
+    ("INSERT INTO set_member VALUES (?, ?)", _members),
+    (
+        "INSERT INTO sighting (set_id, payload_id, first_ms, last_ms, entries)"
+        " VALUES (?, ?, ?, ?, ?)",
+        _sightings,
+    ),
+    ("INSERT INTO untimed VALUES (?, ?)", _untimed),
+    ("INSERT OR REPLACE INTO user VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _users),
+    (
+        "UPDATE user SET gone = 1, merged_into = NULL WHERE project_id = ? AND name = ?",
+        _gone,
+    ),
+    ("UPDATE identity SET owner = ? WHERE group_id = ?", _owners),
+    (
+        "UPDATE identity SET owner = ?, life = ?, unbound_ms = ?, crowded_ms = ?"
+        " WHERE identity_id = ?",
+        _states,
+    ),
+    (
+        "DELETE FROM stay"
+        " WHERE project_id = ? AND name = ? AND identity_id = ? AND life = ?",
+        _ended_stays,
+    ),
+    ("INSERT OR REPLACE INTO stay VALUES (?, ?, ?, ?, ?)", _stays),
+    (
+        "DELETE FROM refusal"
+        " WHERE project_id = ? AND home = ? AND identity_id = ? AND reason = ?",
+        _ended_refusals,
+    ),
+    ("INSERT OR REPLACE INTO refusal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _refusals),
+    (
+        "DELETE FROM run WHERE set_id = ? AND (start_ms, start_kind, start_event) >= (?, ?, ?)",
+        _dropped_runs,
+    ),
+    ("INSERT INTO run VALUES (?, ?, ?, ?, ?, ?)", _runs),
+    ("INSERT INTO rejection VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", _rejections),
+    ("DELETE FROM rejection WHERE rejection_id = ?", _settled),
+    (
+        "INSERT INTO counter VALUES (?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET count = count + excluded.count",
+        _counters,
+    ),
+)
+"""What one commit writes, in this order: groups unite before owners are set by group, what is
+not so any more goes before what is."""
+
+
+def write(connection: sqlite3.Connection, names: Names, changes: Changes) -> None:
+    """Run every statement that has rows, inside the caller's transaction."""
+
+    def number(project: str) -> int:
+        return names.add_project(connection, project)
+
+    for project, _, _ in changes.new_identities:
+        number(project)
+    connection.executemany(
+        "INSERT INTO identity (identity_id, project_id, key_id, value, group_id, owner)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (
+                row.identity_id,
+                number(project),
+                names.add_key(connection, row.identity.key),
+                row.identity.value,
+                row.group_id,
+                owner,
+            )
+            for project, row, owner in changes.new_identities
+        ],
+    )
+    for statement, rows in STATEMENTS:
+        values = list(rows(changes, number))
+        if values:
+            connection.executemany(statement, values)
