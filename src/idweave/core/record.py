@@ -83,10 +83,6 @@ def _is_object(value: object) -> bool:
     return type(value) is dict or isinstance(value, Mapping)  # the second is slow and rare
 
 
-def _is_time(value: object) -> bool:
-    return time_ms_of(value) is not None
-
-
 def id_text(value: object) -> str | None:
     """An id field as text without blanks around it, integers in exact decimals; None for what is
     empty as sent, too long, or neither text nor a whole number."""
@@ -123,7 +119,7 @@ class Field(NamedTuple):
 _ID = f"text of 1 to {VALUE_LENGTH_MAX} characters"
 _ID_FIELDS = ("distinct_id", "login_id", "anonymous_id", "original_id")
 
-_TIME = Field("time", _is_time, "milliseconds since 1970 (or 10 digits: seconds), as a number")
+_TIME = "milliseconds since 1970 (or 10 digits: seconds), as a number"
 _EVENT = Field(
     "event",
     _is_event_name,
@@ -137,7 +133,6 @@ _NAMED = (
 )
 _ORIGINAL_ID = Field("original_id", _is_id, _ID)
 _COMMON = (
-    _TIME,
     Field("properties", _is_object, "an object"),
     Field("identities", _is_object, "an object of keys and values"),
 )
@@ -214,7 +209,11 @@ def parse_decoded(
                 return _wrong(name, "It is missing", must)
         elif not is_good(value):
             return _wrong(name, f"This is {shown(value)}", must)
-    time_ms, timed = _time(raw, project, received_at_ms)
+    sent = raw.get("time")
+    sent_ms = time_ms_of(sent)
+    if sent_ms is None and sent is not None:
+        return _wrong("time", f"This is {shown(sent)}", _TIME)
+    time_ms, timed = _time(sent_ms, raw, project, received_at_ms)
     if rule.kind is None:
         return Record(event_id(raw, project.name), word, time_ms, timed, None)
     found = _identities(raw, rule, project)
@@ -253,9 +252,10 @@ def _distinct_id(raw: Mapping[str, Any], rule: TypeRule, policy: Policy) -> str 
     return evidence.naming(text, policy) if text and rule.named else text
 
 
-def _time(raw: Mapping[str, Any], project: Project, received_at_ms: int) -> tuple[int, bool]:
+def _time(
+    sent: int | None, raw: Mapping[str, Any], project: Project, received_at_ms: int
+) -> tuple[int, bool]:
     """When it happened, and whether that is the time as sent."""
-    sent = time_ms_of(raw.get("time"))
     if sent is None:
         return received_at_ms, False
     if project.clock_correction:

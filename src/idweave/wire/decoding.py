@@ -15,7 +15,7 @@ from idweave.core.rejection import Code, Rejection
 from idweave.core.soundness import find_flaw, not_an_object
 
 from .checksum import java_hash
-from .parameters import Parameters
+from .parameters import Parameters, of_body, of_query
 
 INFLATED_BYTES_MAX = 64 * 1024 * 1024
 """Inflating stops here. 10 MiB of form body are 7.5 MiB of gzip, and JSON shrinks to a tenth at
@@ -75,17 +75,17 @@ def decode(body: bytes, query: str) -> Decoded:
 
     The body as received is bounded by the collector (``BODY_BYTES_MAX``), not here.
     """
-    parameters = Parameters(body, query)
+    parameters = Parameters(of_body(body), of_query(query))
     project, token = parameters.text("project"), parameters.text("token")
-    text = parameters.data()
-    if text is None:
+    data = parameters.data()
+    if data is None:
         return Decoded((), b"", project=project, token=token, empty=True)
-    crc_ok = None
+    text, crc_ok = unquote_to_bytes(data), None
     try:
         _refuse_encrypted(text, parameters.text("gzip"))
         crc_ok = check_crc(text, parameters.crc())
-        payload = unpack(text)
-        records, payload = _read(payload), _compressed(payload)
+        payload = _unpacked(text)
+        records, payload = _read(payload), compressed(payload)
     except _Refused as refused:
         evidence = _evidence(body, query, is_in_query=parameters.is_in_query)
         return Decoded((), evidence, refused.rejection, crc_ok, project, token)
@@ -128,7 +128,7 @@ def is_envelope(sent: object) -> bool:
     return isinstance(sent, Mapping) and "type" not in sent and not ENVELOPE_FIELDS.isdisjoint(sent)
 
 
-def unpack(text: bytes) -> bytes:
+def _unpacked(text: bytes) -> bytes:
     """The bytes of liberal base64: blanks are ``+`` (a form decoder was there), both alphabets,
     line ends, with or without padding, perhaps percent-encoded once more."""
     if b"%" in text:
@@ -146,10 +146,11 @@ def unpack(text: bytes) -> bytes:
 def _read(payload: bytes) -> Records:
     """The records of a payload, gzip or JSON."""
     is_gzip = payload.startswith(GZIP_MAGIC)
-    return _records(_parsed(inflated(payload) if is_gzip else payload))
+    return _records(_parsed(_inflated(payload) if is_gzip else payload))
 
 
-def _compressed(payload: bytes) -> bytes:
+def compressed(payload: bytes) -> bytes:
+    """A payload as it is stored: gzip as received, JSON as gzip of ours."""
     is_gzip = payload.startswith(GZIP_MAGIC)
     return payload if is_gzip else gzip.compress(payload, GZIP_LEVEL, mtime=0)
 
@@ -162,7 +163,7 @@ def _evidence(body: bytes, query: str, *, is_in_query: bool) -> bytes:
     return gzip.compress(raw, GZIP_LEVEL, mtime=0)
 
 
-def inflated(payload: bytes) -> bytes:
+def _inflated(payload: bytes) -> bytes:
     """The content of one gzip member, which must be all there is."""
     inflater = zlib.decompressobj(wbits=31)
     try:

@@ -22,18 +22,17 @@ Values = dict[str, bytes]
 
 
 class Parameters:
-    """What a request says, and whether its data came in the body."""
+    """What a request says: its data, and the values beside it, those of the body first."""
 
     __slots__ = ("_body", "_query")
 
-    def __init__(self, body: bytes, query: str) -> None:
-        self._body = _of_body(body)
-        self._query = _of_form(query.removeprefix("?").encode("utf-8", "surrogatepass"))
+    def __init__(self, body: Values, query: Values) -> None:
+        self._body = body
+        self._query = query
 
     def data(self) -> bytes | None:
-        """The ``data`` or ``data_list``, percent-decoded; None where there is neither."""
-        value = _data(self._body) or _data(self._query)
-        return unquote_to_bytes(value) if value else None
+        """The ``data`` or ``data_list``, still percent-encoded; None where there is neither."""
+        return _data(self._body) or _data(self._query)
 
     @property
     def is_in_query(self) -> bool:
@@ -69,8 +68,13 @@ def _of_form(form: bytes) -> Values:
     return values
 
 
-def _of_body(body: bytes) -> Values:
-    """By the body's shape: what clients write into Content-Type says nothing."""
+def of_query(query: str) -> Values:
+    """The values of a URL's query."""
+    return _of_form(query.removeprefix("?").encode("utf-8", "surrogatepass"))
+
+
+def of_body(body: bytes) -> Values:
+    """The values of a body by its shape: what clients write into Content-Type says nothing."""
     if body[:1] == b"{" or body[:16].lstrip()[:1] == b"{":
         try:
             return _of_json(json.loads(body))
