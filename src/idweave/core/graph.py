@@ -43,13 +43,13 @@ class Seen(NamedTuple):
 
     first: Order
     last: Order
-    count: int
+    times: int
 
     def __add__(self, other: object) -> Seen:
         if not isinstance(other, Seen):
             return NotImplemented
         first, last = min(self.first, other.first), max(self.last, other.last)
-        return Seen(first, last, self.count + other.count)
+        return Seen(first, last, self.times + other.times)
 
 
 class Mark(NamedTuple):

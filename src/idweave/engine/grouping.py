@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from idweave.core.history import History
-from idweave.core.identity import ENDING_KINDS, Fact, Identity, Kind, Order
+from idweave.core.identity import ENDING_KINDS, Fact, Identity, Kind
 from idweave.core.policy import Merge, Policy
 from idweave.ports import Changes, GroupRow, IdentityRow, SetKey, SetRow, Store
 
@@ -64,9 +64,7 @@ class Group:
 
     def row(self) -> GroupRow:
         """The group as the store keeps it."""
-        return GroupRow(
-            self.group_id, self.contested, self.size, self.founder, self.founder_set
-        )
+        return GroupRow(self.group_id, self.contested, self.size, self.founder, self.founder_set)
 
 
 class KnownIdentity:
