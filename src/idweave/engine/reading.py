@@ -87,10 +87,13 @@ class Walk:
         self._held = set(held)
         self._latest = latest
         if latest:
-            sets = {*reader.sets_of(held), *reader.run_sets([], held)}
+            sets = {*reader.sets_of(held), *reader.run_sets(project, [], held)}
         else:
             former = [stay.identity_id for stay in reader.stays(project, sorted(self._names))]
-            sets = {*reader.sets_of(held + former), *reader.run_sets(sorted(self._names), [])}
+            sets = {
+                *reader.sets_of(held + former),
+                *reader.run_sets(project, sorted(self._names), []),
+            }
         self._sets = sorted(sets)
         self._runs: dict[int, list[Run]] = defaultdict(list)
         for run in reader.runs(self._sets):
