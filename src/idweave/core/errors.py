@@ -8,6 +8,7 @@
     │   └── ConfigError     a setting, flag or environment variable that cannot be used
     ├── InputError          a file, identity or argument that a person gave us and we cannot use
     ├── NotFound            nobody and nothing has this identity, id or name
+    ├── ListenError         a host and port that the server cannot listen on
     └── StoreError          the store cannot promise what was asked of it
         ├── StoreBusy       another process holds the store
         ├── StoreFull       no room, or the disk refused; retry later, nothing is half-written
@@ -79,6 +80,12 @@ class NotFound(IdweaveError):
     """Nobody and nothing has this identity, id or name."""
 
     code = "NOT_FOUND"
+
+
+class ListenError(IdweaveError):
+    """A host and port that the server cannot listen on."""
+
+    code = "LISTEN_FAILED"
 
 
 class StoreError(IdweaveError):

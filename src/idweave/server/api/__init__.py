@@ -1,0 +1,5 @@
+"""The HTTP API: questions about users, answered as JSON on a listener of its own."""
+
+from .app import Api, build_api
+
+__all__ = ["Api", "build_api"]
