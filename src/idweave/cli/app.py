@@ -8,7 +8,7 @@ import typer
 
 from idweave import __version__
 
-from . import asking, policies
+from . import asking, configuring, exporting, policies, rejecting, serving
 
 ABOUT = "Every ID, one user: receives what SDKs send, and says who is who."
 
@@ -21,10 +21,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-COMMANDS = (asking.app,)
+COMMANDS = (serving.app, asking.app, exporting.app)
 """Commands of the first level, by file."""
 
-GROUPS = (policies.app,)
+GROUPS = (rejecting.app, policies.app, configuring.app)
 """Groups of commands."""
 
 for commands in COMMANDS:

@@ -97,6 +97,10 @@ class Output:
         text = json.dumps(as_json(value), ensure_ascii=False, separators=(",", ":"))
         sys.stdout.write(text + "\n")
 
+    def flush(self) -> None:
+        """Let a reader have what was said so far."""
+        sys.stdout.flush()
+
     def say(self, text: str = "", style: str = "") -> None:
         """A sentence for people; silent with ``json``."""
         if not self.json:

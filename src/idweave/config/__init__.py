@@ -1,6 +1,6 @@
 """Settings: from ``idweave.toml``, the environment (``IDWEAVE_…``) and flags, the last one wins."""
 
-from .projects import load_policy, load_projects
+from .projects import load_policy, load_projects, server_settings
 from .rows import PROJECT_SETTINGS, SETTINGS, Setting, variable
 from .settings import (
     DEFAULT_PROJECT,
@@ -27,5 +27,6 @@ __all__ = [
     "load_policy",
     "load_projects",
     "load_settings",
+    "server_settings",
     "variable",
 ]

@@ -9,6 +9,7 @@ from idweave.core.policy import Policy
 from idweave.core.policy_file import PRESETS, parse_policy, preset
 from idweave.core.record import Project
 from idweave.core.toml_file import suggest
+from idweave.server.settings import ServerSettings
 
 from .reading import read_text
 from .settings import ProjectSettings, Settings
@@ -23,6 +24,17 @@ def load_policy(name: str) -> Policy:
         fix = f"Name a policy file, or a preset. {suggest(name, PRESETS)}"
         raise PolicyError(f"There is neither a file nor a preset {name!r}.", fix=fix)
     return parse_policy(read_text(path, PolicyError), file=name)
+
+
+def server_settings(settings: Settings) -> ServerSettings:
+    """What the server needs to know; raises ConfigError."""
+    part = "server."
+    given = {
+        name.removeprefix(part): value
+        for name, value in settings.values.items()
+        if name.startswith(part)
+    }
+    return ServerSettings(**given)
 
 
 def load_projects(settings: Settings) -> dict[str, Project]:

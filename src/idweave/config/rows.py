@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from idweave.core.identity import ANONYMOUS_KEY, LOGIN_KEY
 from idweave.core.toml_file import Where
+from idweave.server import settings as server
 
 PREFIX = "IDWEAVE_"
 
@@ -58,6 +59,13 @@ def _key_hashes(value: Any, where: Where) -> tuple[str, ...]:
     raise where.error("These are not SHA-256 hashes of API keys (64 hex digits each).", fix)
 
 
+def _words(value: Any, where: Where) -> tuple[str, ...]:
+    words = value.split() if isinstance(value, str) else value
+    if isinstance(words, list) and all(isinstance(one, str) and one for one in words):
+        return tuple(words)
+    raise where.error("It must be a list of texts.", 'Write such as ["a", "b"].')
+
+
 _BARE_WORDS = {"anonymous": ANONYMOUS_KEY, "login": LOGIN_KEY}
 
 
@@ -92,16 +100,83 @@ SETTINGS = (
         "server.api_host",
         _text,
         "127.0.0.1",
-        "Where questions are answered. Anything but loopback needs `server.api_keys`.",
+        "Where questions are answered. Anything but loopback needs `server.api_key_hashes`.",
     ),
     Setting("server.api_port", _port, 8107, "Its port; 0 takes any free one."),
     Setting(
-        "server.api_keys",
+        "server.api_key_hashes",
         _key_hashes,
         (),
         "SHA-256 hashes of the keys that the API accepts; none: no key is asked for. A key itself"
         " is never stored. `idweave config new-key` makes one.",
         sample='["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"]',
+    ),
+    Setting(
+        "server.allowed_hosts",
+        _words,
+        (),
+        "Names beside the loopback's by which the API may be called (its Host header).",
+        sample='["idweave.example.com"]',
+    ),
+    Setting(
+        "server.remote_config",
+        _text,
+        server.DEFAULT_REMOTE_CONFIG,
+        "What mobile SDKs get as their remote configuration: JSON with a `v`.",
+    ),
+    Setting(
+        "server.body_bytes_max",
+        _number,
+        server.BODY_BYTES_MAX,
+        "Body of one request as received; over it the answer is 413.",
+    ),
+    Setting(
+        "server.queue_requests_max",
+        _number,
+        server.QUEUE_REQUESTS_MAX,
+        "Requests that may wait for a commit; past it the answer is 503.",
+    ),
+    Setting(
+        "server.queue_bytes_max",
+        _number,
+        server.QUEUE_BYTES_MAX,
+        "What they may hold in memory, in bytes; past it the answer is 503.",
+    ),
+    Setting(
+        "server.batch_requests_max",
+        _number,
+        server.BATCH_REQUESTS_MAX,
+        "Requests that share one commit.",
+    ),
+    Setting(
+        "server.connections_max",
+        _number,
+        server.CONNECTIONS_MAX,
+        "Open connections of each listener.",
+    ),
+    Setting(
+        "server.request_s_max",
+        _number,
+        int(server.REQUEST_S_MAX),
+        "Seconds that one request may take to arrive.",
+    ),
+    Setting(
+        "server.keep_alive_s",
+        _number,
+        server.KEEP_ALIVE_S,
+        "Seconds that an idle connection is kept.",
+    ),
+    Setting(
+        "server.grace_s",
+        _number,
+        server.GRACE_S,
+        "Seconds that a stop waits for requests under way.",
+    ),
+    Setting(
+        "server.retry_after_s",
+        _number,
+        server.RETRY_AFTER_S,
+        "Seconds that a 503 asks clients to wait.",
     ),
 )
 
