@@ -69,16 +69,17 @@ class Session:
             yield Engine(store, self.projects, clock=clock)
 
     @contextmanager
-    def writing(self, projects: Mapping[str, Project] | None = None) -> Iterator[Engine]:
-        """An engine that may write: the only one on its store. The store is made when missing."""
-        projects = self.projects if projects is None else projects
-        make_folder_of(self.settings.store_url)
+    def writing(self) -> Iterator[Engine]:
+        """An engine that may write: the only one on its store."""
+        projects = self.projects
         with self.opened() as store:
             yield Engine(store, projects, clock=clock)
 
     @contextmanager
     def opened(self, *, read_only: bool = False) -> Iterator[OpenStore]:
-        """The store itself."""
+        """The store itself; to write, it and its folder are made when missing."""
+        if not read_only:
+            make_folder_of(self.settings.store_url)
         store = open_store(self.settings.store_url, read_only=read_only)
         try:
             yield store
