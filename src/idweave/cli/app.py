@@ -8,7 +8,7 @@ import typer
 
 from idweave import __version__
 
-from . import asking, configuring, exporting, importing, policies, rejecting, serving
+from . import asking, configuring, exporting, importing, policies, rejecting, replaying, serving
 
 ABOUT = "Every ID, one user: receives what SDKs send, and says who is who."
 
@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-COMMANDS = (serving.app, importing.app, asking.app, exporting.app)
+COMMANDS = (serving.app, importing.app, asking.app, exporting.app, replaying.app)
 """Commands of the first level, by file."""
 
 GROUPS = (rejecting.app, policies.app, configuring.app)
