@@ -8,7 +8,17 @@ import typer
 
 from idweave import __version__
 
-from . import asking, configuring, exporting, importing, policies, rejecting, replaying, serving
+from . import (
+    asking,
+    configuring,
+    doctor,
+    exporting,
+    importing,
+    policies,
+    rejecting,
+    replaying,
+    serving,
+)
 
 ABOUT = "Every ID, one user: receives what SDKs send, and says who is who."
 
@@ -21,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-COMMANDS = (serving.app, importing.app, asking.app, exporting.app, replaying.app)
+COMMANDS = (serving.app, importing.app, asking.app, exporting.app, replaying.app, doctor.app)
 """Commands of the first level, by file."""
 
 GROUPS = (rejecting.app, policies.app, configuring.app)

@@ -170,3 +170,7 @@ def _said(row: Difference) -> Iterator[str]:
                 [one for one in new if one not in old],
             )
         yield f"{row['project']}: {name}: {field}: stored {old}, replayed {new}"
+
+
+def _without(some: list[Any], others: list[Any]) -> list[Any]:
+    return [one for one in some if one not in others]
