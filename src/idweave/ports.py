@@ -305,8 +305,8 @@ class Reader(Protocol):
         """The runs of these sets, by set and start."""
         ...
 
-    def run_sets(self, names: Sequence[int], anchor_ids: Sequence[int]) -> list[int]:
-        """Sets with a run that names any of these users or anchors, ascending."""
+    def run_sets(self, project: str, names: Sequence[int], anchor_ids: Sequence[int]) -> list[int]:
+        """Sets of the project with a run that names any of these users or anchors, ascending."""
         ...
 
     def seen_range(self, identity_id: int) -> tuple[int, int] | None:

@@ -23,7 +23,9 @@ def answers(store: Store, projects: Iterable[str]) -> dict[str, Any]:
         found["counters"] = reader.counters(None)
         found["rejections"] = reader.rejections(None, 0, MANY)
         for project in projects:
-            found |= {f"{project}: {name}": it for name, it in _project(reader, project).items()}
+            found |= {
+                f"{project}: {name}": it for name, it in _project(reader, project, marks).items()
+            }
             names = _names(reader, project, marks)
             found[f"{project}: names"] = [_name(reader, project, name) for name in names]
             found[f"{project}: stays"] = reader.stays(project, names)
@@ -56,14 +58,14 @@ def _identities(reader: Reader, marks: HighMarks) -> dict[str, Any]:
     return {
         "sets of all": reader.sets_of(numbers),
         "sets of": [reader.sets_of([number]) for number in numbers],
-        "anchored": [reader.run_sets([], [number]) for number in numbers],
         "seen": [reader.seen_range(number) for number in numbers],
         "last stays": [reader.last_stay(number) for number in numbers],
     }
 
 
-def _project(reader: Reader, project: str) -> dict[str, Any]:
+def _project(reader: Reader, project: str, marks: HighMarks) -> dict[str, Any]:
     return {
+        "anchored": [reader.run_sets(project, [], [number]) for number in _to(marks.identity)],
         "users": list(reader.users(project)),
         "largest": reader.largest(project, MANY),
         "largest 2": reader.largest(project, 2),
@@ -96,7 +98,7 @@ def _name(reader: Reader, project: str, name: int) -> tuple[Any, ...]:
         reader.held(project, name),
         reader.stays(project, [name]),
         reader.refusals(project, [name], 0, MANY),
-        reader.run_sets([name], []),
+        reader.run_sets(project, [name], []),
     )
 
 

@@ -283,7 +283,7 @@ def test_texts_that_look_alike_are_not_the_same(store: OpenStore) -> None:
 
 @pytest.mark.parametrize("name", [1, NAME_MAX])
 def test_names_have_63_bits_wherever_names_stand(store: OpenStore, name: int) -> None:
-    changes = known(1, owner=name)
+    changes = with_sets(known(1, owner=name), (1,))
     changes.users += [(P, user(2, into=name)), (P, user(name))]
     changes.stays.append((P, stay(name, 1, TIME_MAX_MS)))
     changes.refusals.append((P, refusal(name, 1, order(TIME_MAX_MS))))
@@ -295,7 +295,7 @@ def test_names_have_63_bits_wherever_names_stand(store: OpenStore, name: int) ->
         assert reader.names_into(P, name) == [2]
         assert reader.stays(P, [name]) == [stay(name, 1, TIME_MAX_MS)]
         assert [row.home for row in reader.refusals(P, [name], 0, 9)] == [name]
-        assert reader.run_sets([name], []) == [1]
+        assert reader.run_sets(P, [name], []) == [1]
         assert reader.last_stay(1) == name
         assert reader.largest(P, 1) == [(name, 1)]
 
@@ -312,7 +312,7 @@ def test_asking_for_nothing_finds_nothing(store: OpenStore) -> None:
     assert store.seen_untimed(P, []) == set()
     with store.reader() as reader:
         assert (reader.stays(P, []), reader.refusals(P, [], 0, 9)) == ([], [])
-        assert (reader.sets_of([]), reader.runs([]), reader.run_sets([], [])) == ([], [], [])
+        assert (reader.sets_of([]), reader.runs([]), reader.run_sets(P, [], [])) == ([], [], [])
         assert list(reader.sightings([], TIME_MAX_MS)) == []
         assert reader.rejections(P, 0, 9, []) == []
         assert (reader.refusals(P, None, 0, 0), reader.rejections(P, 0, 0)) == ([], [])
@@ -354,7 +354,7 @@ def test_many_are_found_in_order_in_one_question_of_a_reader(large: OpenStore) -
         assert [row.home for row in reader.refusals(P, up, 0, LARGE)] == down
         assert reader.sets_of(down) == up
         assert [run.set_id for run in reader.runs(down)] == up
-        assert reader.run_sets(down, []) == reader.run_sets([], down) == up
+        assert reader.run_sets(P, down, []) == reader.run_sets(P, [], down) == up
         assert [seen.set_id for seen in reader.sightings(up, TIME_MAX_MS)] == down
         assert [row.rejection_id for row in reader.rejections(P, 0, LARGE, down)] == up
         assert [row.name for row in reader.users(P)] == up

@@ -435,7 +435,9 @@ RUNS = [
 
 @pytest.fixture
 def ran(store: OpenStore) -> OpenStore:
-    store.commit(Changes(runs=[RUNS[index] for index in (4, 3, 1, 0, 2)]))
+    changes = with_sets(known(1, 2, 3), (1, 2), (1, 3))
+    changes.runs += [RUNS[index] for index in (4, 3, 1, 0, 2)]
+    store.commit(changes)
     return store
 
 
@@ -463,10 +465,11 @@ def test_runs_are_dropped_before_those_of_the_same_commit_come(ran: OpenStore) -
 
 def test_sets_are_found_by_whom_their_runs_name(ran: OpenStore) -> None:
     with ran.reader() as reader:
-        assert reader.run_sets([7, 6], []) == [1, 2]
-        assert reader.run_sets([], [2]) == [1]
-        assert reader.run_sets([7], [2]) == [1, 2]
-        assert reader.run_sets([8], [3]) == []
+        assert reader.run_sets(P, [7, 6], []) == [1, 2]
+        assert reader.run_sets(P, [], [2]) == [1]
+        assert reader.run_sets(P, [7], [2]) == [1, 2]
+        assert reader.run_sets(P, [8], [3]) == []
+        assert reader.run_sets(Q, [7], [2]) == []
 
 
 def test_an_identity_was_seen_wherever_it_was_carried_or_named(store: OpenStore) -> None:

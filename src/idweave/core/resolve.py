@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
 
-from .graph import Graph, Mark, Reason, RefusalKey, Seen, User
+from .graph import Graph, Mark, Reason, User
 from .identity import Fact, Identity, Kind, Order
 from .policy import KeyRule, Merge, Policy, Rebind, Unbind, WhenCrowded, WhenFull, WhenTaken
 
@@ -315,16 +315,6 @@ def names(users: Iterable[User]) -> dict[User, int]:
             name += 1
         taken[name] = user
     return {user: name for name, user in taken.items()}
-
-
-def refusals(graph: Graph) -> dict[RefusalKey, Seen]:
-    """§6: refusals, merges followed: one per home, identity and reason."""
-    followed: dict[RefusalKey, Seen] = {}
-    for key, seen in graph.refusals.items():
-        home = key.home if key.home is None else graph.find(key.home)
-        now = key._replace(home=home)
-        followed[now] = followed[now] + seen if now in followed else seen
-    return followed
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,12 @@ class Engine:
         with self._store.reader() as reader:
             return self._user(reader, project, _name(canonical_id))
 
+    def user_names(self, project: str) -> Iterator[str]:
+        """The ``canonical_id`` of every user, ascending by number."""
+        self._known(project)
+        with self._store.reader() as reader:
+            yield from (str(row.name) for row in reader.users(project))
+
     def top_users(self, project: str, limit: int = 20) -> list[UserAnswer]:
         """The users with the most identities."""
         self._known(project)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any
 
-from idweave.core.identity import Identity
-from idweave.ports import Reader, RefusalRow, UserRow
+from idweave.ports import Reader, UserRow
 
 from .reading import Walk, all_names, follow
 
@@ -47,21 +45,17 @@ def _user(reader: Reader, project: str, row: UserRow) -> dict[str, Any]:
 
 
 def _refusals(reader: Reader, project: str) -> Iterator[str]:
-    """Refusals by the user that asked is now: users that became one count together (§6)."""
-    merged: dict[tuple[int | None, Identity, str], list[RefusalRow]] = defaultdict(list)
+    """Every refusal, by the user that asked."""
     offset = 0
     while page := reader.refusals(project, None, offset, REFUSALS_READ):
         offset += len(page)
         for row in page:
-            home = None if row.home is None else follow(reader, project, row.home).name
-            merged[home, row.identity, row.reason].append(row)
-    for (home, identity, reason), rows in merged.items():
-        first, last = min(row.first for row in rows), max(row.last for row in rows)
-        yield _line(
-            {
-                "refused": [None if home is None else str(home), *identity, reason],
-                "first": first.event_id,
-                "last": last.event_id,
-                "count": sum(row.count for row in rows),
-            }
-        )
+            home = None if row.home is None else str(follow(reader, project, row.home).name)
+            yield _line(
+                {
+                    "refused": [home, *row.identity, row.reason],
+                    "first": row.first.event_id,
+                    "last": row.last.event_id,
+                    "count": row.count,
+                }
+            )

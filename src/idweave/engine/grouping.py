@@ -229,8 +229,7 @@ class Grouping:
         root.contested |= smaller.contested
         smaller.into = root
         self._absorbed.append(smaller)
-        if not smaller.fresh:
-            changes.joined_groups.append((smaller.group_id, root.group_id))
+        changes.joined_groups.append((smaller.group_id, root.group_id))
 
     def _work_of(self, group: Group) -> Work:
         work = self.work.get(group)

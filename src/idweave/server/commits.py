@@ -2,6 +2,7 @@
 
 Requests hand in a delivery and wait for a future. Counting and answering happen on the event
 loop, deciding and writing on the writer thread; a queue and ``call_soon_threadsafe`` join them.
+What one turn of the loop gathered goes over together: waking a thread costs as much as a record.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from queue import Empty, SimpleQueue
@@ -67,8 +69,10 @@ class GroupCommit:
         self._accept = accept
         self._settings = settings
         self._meters = meters
-        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
-        self._carried: _Waiting | None = None
+        self._gathered: list[_Waiting] = []
+        self._queue: SimpleQueue[list[_Waiting] | None] = SimpleQueue()
+        self._taken: deque[_Waiting] = deque()
+        self._ending = False
         self._batch_max = settings.batch_requests_max
         self._bytes = 0
         self._failed_at: float | None = None
@@ -89,9 +93,15 @@ class GroupCommit:
             return None
         meters.queued += 1
         self._bytes += size
-        waiting = _Waiting(delivery, loop.create_future(), size)
-        self._queue.put(waiting)
-        return waiting.answered
+        answered: asyncio.Future[bool] = loop.create_future()
+        if not self._gathered:
+            loop.call_soon(self._hand_over)
+        self._gathered.append(_Waiting(delivery, answered, size))
+        return answered
+
+    def _hand_over(self) -> None:
+        self._queue.put(self._gathered)
+        self._gathered = []
 
     @property
     def is_ready(self) -> bool:
@@ -101,6 +111,8 @@ class GroupCommit:
 
     def stop(self, grace_s: float) -> bool:
         """Write what waits and end. False where that took too long; nothing else was answered."""
+        if self._gathered:
+            self._hand_over()
         self._queue.put(None)
         self._thread.join(grace_s)
         return not self._thread.is_alive()
@@ -120,24 +132,20 @@ class GroupCommit:
 
     def _take(self) -> list[_Waiting]:
         """All that wait, up to the bounds of a batch; empty at the end."""
-        first = self._carried or self._queue.get()
-        self._carried = None
-        if first is None:
-            return []
-        batch, size = [first], first.size
-        while len(batch) < self._batch_max:
+        while not self._ending and len(self._taken) < self._batch_max:
             try:
-                waiting = self._queue.get_nowait()
+                more = self._queue.get(block=not self._taken)
             except Empty:
                 break
-            if waiting is None:
-                self._queue.put(None)
+            self._ending = more is None
+            self._taken.extend(more or ())
+        batch: list[_Waiting] = []
+        size = 0
+        while self._taken and len(batch) < self._batch_max:
+            size += self._taken[0].size
+            if batch and size > BATCH_BYTES_MAX:
                 break
-            if size + waiting.size > BATCH_BYTES_MAX:
-                self._carried = waiting
-                break
-            batch.append(waiting)
-            size += waiting.size
+            batch.append(self._taken.popleft())
         return batch
 
     def _commit(self, deliveries: list[Delivery]) -> list[bool]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import ipaddress
 import logging
 import signal
 import socket
@@ -20,7 +19,7 @@ import uvicorn
 from idweave.core.errors import ListenError
 from idweave.engine.engine import Engine
 
-from .api import build_api
+from .api import build_api, is_loopback
 from .collector import Collector
 from .commits import GroupCommit
 from .connections import Crowd
@@ -82,7 +81,7 @@ async def _serve(
     gc.freeze()  # what is loaded stays: the collector of garbage need not look at it again
     try:
         with signals_call(running.stop):  # around all: a second signal does not break the grace
-            async with _listener(collector, data, settings), _listener(answers.app, api, settings):
+            async with _listener(collector, data, settings), _listener(answers, api, settings):
                 log(logging.INFO, "listening", collector=running.collector_url, api=running.api_url)
                 if ready is not None:
                     ready(running)
@@ -110,6 +109,7 @@ async def _listener(
         app,
         http=crowd.connection,  # type: ignore[arg-type]  # a factory will do as well as a class
         ws="none",
+        interface="asgi3",
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -134,16 +134,6 @@ async def _listener(
 
 
 # -- sockets ---------------------------------------------------------------------------------------
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine talking to itself, and nothing else."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def refuse_open_api(settings: ServerSettings) -> None:

@@ -96,11 +96,12 @@ class MemoryReader:
         """The runs of these sets."""
         return [run for _, run in sorted(self._tables.runs.find("set", set_ids), key=_key)]
 
-    def run_sets(self, names: Sequence[int], anchor_ids: Sequence[int]) -> list[int]:
-        """Sets with a run that names any of these users or anchors."""
+    def run_sets(self, project: str, names: Sequence[int], anchor_ids: Sequence[int]) -> list[int]:
+        """Sets of the project with a run that names any of these users or anchors."""
         runs = self._tables.runs
         found = runs.find("name", names) + runs.find("anchor", anchor_ids)
-        return sorted({run.set_id for _, run in found})
+        sets = self._tables.sets.rows
+        return sorted({run.set_id for _, run in found if sets[run.set_id].project == project})
 
     def seen_range(self, identity_id: int) -> tuple[int, int] | None:
         """First and last time that an identity was seen."""

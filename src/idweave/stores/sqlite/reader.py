@@ -182,13 +182,14 @@ class SqliteReader:
         ]
         return sorted(found, key=lambda run: (run.set_id, run.start))
 
-    def run_sets(self, names: Sequence[int], anchor_ids: Sequence[int]) -> list[int]:
-        """Sets with a run that names any of these users or anchors."""
-        by_name = self._many("SELECT DISTINCT set_id FROM run WHERE name IN ({})", names)
-        by_anchor = self._many(
-            "SELECT DISTINCT set_id FROM run WHERE anchor_id IN ({})", anchor_ids
-        )
-        return sorted({set_id for rows in (by_name, by_anchor) for (set_id,) in rows})
+    def run_sets(self, project: str, names: Sequence[int], anchor_ids: Sequence[int]) -> list[int]:
+        """Sets of the project with a run that names any of these users or anchors."""
+        found = "SELECT DISTINCT set_id, project_id FROM run JOIN identity_set USING (set_id)"
+        by_name = self._many(found + " WHERE name IN ({})", names)
+        by_anchor = self._many(found + " WHERE anchor_id IN ({})", anchor_ids)
+        number = self._names.project(project)
+        rows = (*by_name, *by_anchor)
+        return sorted({set_id for set_id, project_id in rows if project_id == number})
 
     def seen_range(self, identity_id: int) -> tuple[int, int] | None:
         """First and last time that an identity was seen."""
