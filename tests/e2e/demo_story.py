@@ -103,7 +103,10 @@ def bound(template: str, person: Person, when: int, pair: tuple[str, str]) -> Re
 def unbound(person: Person, when: int, pair: tuple[str, str]) -> Record:
     """An `$UnbindID`: exactly one identity, and who asked for it."""
     changes = {"identities": dict([pair]), "distinct_id": person.login, "login_id": person.login}
-    return said("mp-005", 3, person, when, **changes)
+    record = said("mp-005", 3, person, when, **changes)
+    record["lib"] |= {"$lib": "AlipayMini", "$lib_version": "0.15.9"}
+    record["properties"] |= record["lib"]
+    return record
 
 
 def android(event: str, person: Person, when: int, **properties: Any) -> Record:

@@ -11,6 +11,7 @@ from idweave import __version__
 from . import (
     asking,
     configuring,
+    demo,
     doctor,
     exporting,
     importing,
@@ -31,7 +32,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-COMMANDS = (serving.app, importing.app, asking.app, exporting.app, replaying.app, doctor.app)
+COMMANDS = (
+    demo.app,
+    serving.app,
+    importing.app,
+    asking.app,
+    exporting.app,
+    replaying.app,
+    doctor.app,
+)
 """Commands of the first level, by file."""
 
 GROUPS = (rejecting.app, policies.app, configuring.app)

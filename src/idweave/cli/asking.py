@@ -7,16 +7,14 @@ from typing import Annotated
 import typer
 
 from idweave.engine.answers import Event, IdentityAnswer, Stats, UserAnswer
-from idweave.engine.engine import ATTRIBUTIONS, PAGE_MAX
+from idweave.engine.engine import ATTRIBUTIONS
 
 from .keys import identity_typed
-from .offering import offer
-from .output import Output, bytes_text, number_text, time_text, visible
+from .offering import CursorOption, LimitOption, number_typed, offer
+from .output import Output, as_json, bytes_text, number_text, time_text, visible
 from .session import Session
 
 app = typer.Typer()
-
-LimitOption = Annotated[int, typer.Option(min=1, max=PAGE_MAX, help="How many at most.")]
 
 
 @offer(app, "lookup")
@@ -37,7 +35,8 @@ def lookup(
         policy = session.policy(project)
         answer = engine.lookup(project, identity_typed(key, value, policy))
     if output.json:
-        output.document(answer)
+        name = None if answer.user is None else answer.user.canonical_id
+        output.document(as_json(answer) | {"canonical_id": name})
         return
     _say_identity(answer, output)
     if answer.user is not None:
@@ -122,7 +121,7 @@ def events(
     canonical_id: Annotated[str, typer.Argument(metavar="ID", help="A canonical_id, old or new.")],
     *,
     limit: LimitOption = 20,
-    cursor: Annotated[str | None, typer.Option(help="Go on after the last page.")] = None,
+    cursor: CursorOption = None,
     attribution: Annotated[
         str,
         typer.Option(
@@ -180,7 +179,7 @@ def refusals(
     *,
     user: Annotated[str | None, typer.Option(metavar="ID", help="Only of this user.")] = None,
     limit: LimitOption = 20,
-    offset: Annotated[int, typer.Option(min=0, help="How many to skip.")] = 0,
+    cursor: CursorOption = None,
 ) -> None:
     """Identities that the rules did not let in, and why; newest first.
 
@@ -189,11 +188,14 @@ def refusals(
       idweave refusals
       idweave refusals --user 4183427905582315520
     """
-    output = session.output
+    output, offset = session.output, number_typed(cursor, "cursor")
     with session.reading() as engine:
-        found = engine.refusals(session.project_name, canonical_id=user, offset=offset, limit=limit)
+        found = engine.refusals(
+            session.project_name, canonical_id=user, offset=offset, limit=limit + 1
+        )
+    found, more = found[:limit], str(offset + limit) if len(found) > limit else None
     if output.json:
-        output.document(found)
+        output.document({"refusals": found, "next_cursor": more})
         return
     if not found:
         output.say("No refusals." if not offset else "No more refusals.")
@@ -202,6 +204,8 @@ def refusals(
     output.table(("user", "key", "value", "reason", "times", "last event"), rows, right=("times",))
     for reason, meaning in sorted({(one.reason, one.meaning) for one in found}):
         output.say(f"{reason}: {meaning}")
+    if more:
+        output.note(f"more: --cursor {more}")
 
 
 @offer(app, "stats")

@@ -21,14 +21,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         from .running import run
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("idweave"):
-            raise
-        sys.stderr.write(MISSING.format(name=error.name))
-        return 1
-    try:
+
         code = run(words)
         sys.stdout.flush()
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("idweave"):
+            return _bug(error)
+        sys.stderr.write(MISSING.format(name=error.name))
+        return 1
     except BrokenPipeError:  # whoever read the answer has had enough of it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

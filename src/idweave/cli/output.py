@@ -16,9 +16,13 @@ from rich.text import Text
 
 from idweave.core.errors import FileMistake, IdweaveError
 from idweave.core.identity import Identity
+from idweave.engine.answers import RefusalAnswer
 
 PIPE_COLUMNS = 160
 """The width of tables where no terminal says its own: values should not be folded in files."""
+
+API_NAMES: dict[tuple[type, str], str] = {(RefusalAnswer, "home"): "canonical_id"}
+"""Fields of answers that the HTTP API calls otherwise."""
 
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _JOINERS = frozenset("\u200c\u200d\ufe0f")  # inside emoji and Indic words; they move nothing
@@ -40,14 +44,14 @@ def _code(char: str) -> str:
 
 
 def time_text(time_ms: int | None) -> str:
-    """A time as local ISO text with its offset, to the millisecond; a dash for none."""
+    """A time as local ISO text with its offset, to the second; a dash for none."""
     if time_ms is None:
         return "-"
     try:
         moment = datetime.fromtimestamp(time_ms // 1000, UTC).astimezone()
     except (ValueError, OverflowError, OSError):  # at the ends of what this system's clock knows
         moment = datetime.fromtimestamp(time_ms // 1000, UTC)
-    return moment.replace(microsecond=time_ms % 1000 * 1000).isoformat(" ", "milliseconds")
+    return moment.isoformat(" ", "seconds")
 
 
 def number_text(number: int) -> str:
@@ -66,12 +70,17 @@ def bytes_text(count: int) -> str:
 
 
 def as_json(value: Any) -> Any:
-    """An answer as JSON values: identities as ``{key, value}``, everything else as it is."""
-    if isinstance(value, Identity):
-        return {"key": value.key, "value": value.value}
+    """An answer as JSON values, in the shape that the HTTP API gives it: an identity is its `key`
+    and its `value` beside the rest."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = ((one.name, getattr(value, one.name)) for one in dataclasses.fields(value))
-        return {name: as_json(content) for name, content in fields}
+        found: dict[str, Any] = {}
+        for one in dataclasses.fields(value):
+            content = getattr(value, one.name)
+            if isinstance(content, Identity):
+                found |= content._asdict()
+            else:
+                found[API_NAMES.get((type(value), one.name), one.name)] = as_json(content)
+        return found
     if isinstance(value, Mapping):
         return {str(name): as_json(content) for name, content in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from .exits import Exit
-from .offering import group, offer
-from .output import Output, number_text, time_text, visible
+from .offering import CursorOption, LimitOption, group, number_typed, offer
+from .output import Output, as_json, number_text, time_text, visible
 from .session import Session
 
 app = group("rejections", "Records that were kept and not believed: list them, try them again.")
@@ -16,7 +16,6 @@ app = group("rejections", "Records that were kept and not believed: list them, t
 RAW_SHOWN = 60
 """Characters of a raw record in a table; JSON has it whole."""
 
-LimitOption = Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")]
 IdsArgument = Annotated[
     list[int] | None, typer.Argument(metavar="[ID]...", help="Only these; without: all.")
 ]
@@ -26,7 +25,7 @@ IdsArgument = Annotated[
 def list_all(
     session: Session,
     *,
-    after: Annotated[int, typer.Option(min=0, help="Go on after this id.")] = 0,
+    cursor: CursorOption = None,
     limit: LimitOption = 20,
 ) -> None:
     """Rejections, oldest first, with the reason and what would mend it.
@@ -36,12 +35,14 @@ def list_all(
       idweave rejections list
       idweave rejections list --project shop --json
     """
-    output = session.output
+    output, after = session.output, number_typed(cursor, "cursor")
     with session.reading() as engine:
-        found = engine.rejections(session.project, after=after, limit=limit)
+        found = engine.rejections(session.project, after=after, limit=limit + 1)
+    found, is_more = found[:limit], len(found) > limit
+    more = str(found[-1].rejection_id) if is_more else None
     if output.json:
-        next_after = found[-1].rejection_id if len(found) == limit else None
-        output.document({"rejections": found, "next_after": next_after})
+        rows = [as_json(one) | {"rejection_id": str(one.rejection_id)} for one in found]
+        output.document({"rejections": rows, "next_cursor": more})
         return
     if not found:
         output.say("No rejections." if not after else "No more rejections.")
@@ -61,8 +62,8 @@ def list_all(
     columns = ("id", "project", "received", "code", "field", "reason", "raw")
     output.table(columns, rows, right=("id",))
     _say_fixes(sorted({(one.code, one.fix) for one in found}), output)
-    if len(found) == limit:
-        output.note(f"more: --after {found[-1].rejection_id}")
+    if more:
+        output.note(f"more: --cursor {more}")
 
 
 def _say_fixes(fixes: list[tuple[str, str]], output: Output) -> None:
