@@ -28,6 +28,8 @@ def run(words: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         output.errors.print("\nStopped.")
         return Exit.STOPPED
+    except SystemExit:  # typer's own way to say that nobody reads stdout any more
+        return Exit.DONE
     except UsageProblem as error:
         return _misused(error, output)
     return code if isinstance(code, int) else Exit.DONE

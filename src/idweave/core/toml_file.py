@@ -42,7 +42,13 @@ class Source:
                 header = number if inside else header
             elif inside and re.match(rf"\s*[\"']?{re.escape(field)}[\"']?\s*=", line):
                 return number
-        return header
+        return header or (self._first_table(field) if table is None else 0)
+
+    def _first_table(self, name: str) -> int:
+        """The line of the first table of this name, or inside it."""
+        start = re.compile(rf"\[+{re.escape(_plain(name))}[.\]]")
+        found = (n for n, line in enumerate(self.lines, 1) if start.match(_plain(line)))
+        return next(found, 0)
 
     def at(self, field: str, table: Table | None = None) -> Where:
         """A field of a table, or of the top."""
