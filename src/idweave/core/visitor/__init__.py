@@ -12,7 +12,7 @@ from .attribution import Attribution, Seen, Window, attribute, gids
 from .chain import GIO_DEVICE_KEY, VisitorId, after, visitor_id, visitor_identity
 from .changes import Change, ChangeRow, change, change_rows, sources
 from .encoding import cookie_pair, cookie_value, gioenc, gioenc_decode, xor_body
-from .handover import Handover
+from .handover import Handover, handover_query
 from .life import (
     ClearUserId,
     Event,
@@ -28,7 +28,7 @@ from .life import (
     State,
     Track,
 )
-from .lifecycle import LIVING, Step, fresh, step, stored_visitor_id
+from .lifecycle import LIVING, Step, fresh, hand_over, step, stored_visitor_id
 from .options import Options, read_options
 from .profiles import HINTS, MINI_PLATFORMS, PROFILES, Hints, Profile, hints_from, profile
 from .reference import render_reference
@@ -80,6 +80,8 @@ __all__ = [
     "gids",
     "gioenc",
     "gioenc_decode",
+    "hand_over",
+    "handover_query",
     "hints_from",
     "is_identity",
     "is_mini_identity",

@@ -49,6 +49,8 @@ def _rules(run: Run) -> AppRules:
 
 def init(run: Run, op: Init) -> None:
     """A process starts: the last user is the stored one, and a session begins with a VISIT."""
+    if run.state.is_running:
+        return
     rules = _rules(run)
     found = visitor_id(run.state.profile, op.hints, run.state.storage, run.draw)
     options = read_options(run.state.profile.family, op.options)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..errors import InputError
 from ..identity import Identity
 from .profiles import Hints, Link, Profile, Slot, profile
-from .stores import BY_NAME, Place, Storage, Stored, StoreKind, kind_of, read
+from .stores import BY_NAME, Place, Storage, Stored, kind_of, read
 from .text import js_text
 
 GIO_DEVICE_KEY = "$identity_gio_device_id"
@@ -79,8 +79,11 @@ def after(which: Profile | str, condition: str, storage: Storage) -> Storage:
             f"{condition!r} is nothing that happens to {rules.name}.", fix=f"Take one of: {known}."
         )
     kinds = {slot.key: slot.kind for slot in rules.slots}
-    default = rules.keeps.kind if rules.keeps else StoreKind.MEMORY
-    return {p: v for p, v in storage.items() if kind_of(p, kinds, default) not in row.empties}
+    return {
+        place: entry
+        for place, entry in storage.items()
+        if kind_of(place, kinds, rules.family) not in row.empties
+    }
 
 
 def visitor_identity(value: object) -> Identity:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
+from .text import js_text
+
 LOCAL_KEY = "gdp_query_string"
 """The local-storage key under which a page keeps the hand-over for its next load."""
 
@@ -86,7 +88,7 @@ def read_url(url: str) -> Handover | None:
     return Handover(**found)
 
 
-def query(handover: Handover) -> str:
+def handover_query(handover: Handover) -> str:
     """The URL parameters a mini program adds to the address of its web view."""
     values: Mapping[str, str | None] = {
         row.name: getattr(handover, row.field) for row in PARAMETERS
@@ -121,5 +123,5 @@ def load(text: str) -> Handover | None:
         return None
     if not isinstance(kept, dict) or "gioprojectid" not in kept:
         return None
-    found = {_FIELD_OF[k]: str(v) for k, v in kept.items() if k in _FIELD_OF}
+    found = {_FIELD_OF[k]: js_text(v) for k, v in kept.items() if k in _FIELD_OF}
     return Handover(**found)

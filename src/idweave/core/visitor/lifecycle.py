@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import InputError
 from . import apps, minip, web
 from .chain import after
+from .handover import Handover
 from .life import (
     ClearUserId,
     Event,
@@ -104,9 +105,22 @@ def _handler(rules: Profile, call: type[Op]) -> Handler:
 
 def _happen(run: Run, op: Happen) -> None:
     storage = after(run.state.profile, op.condition, run.state.storage)
-    if StoreKind.MEMORY in BY_NAME[op.condition].empties:
-        _handler(run.state.profile, Restart)(run, Restart())
+    restart = HANDLERS.get(run.state.profile.family, {}).get(Restart)
+    if restart and StoreKind.MEMORY in BY_NAME[op.condition].empties:
+        restart(run, Restart())
     run.set(storage=storage)
+
+
+def hand_over(state: State, now_ms: int, draw: Callable[[], str]) -> tuple[Step, Handover]:
+    """What a mini program adds to the address of its web view (``handover_query`` writes it), and
+    the step this was: asking for the session may begin one. Raises ``InputError`` elsewhere."""
+    if state.profile.family is not Family.MINI_PROGRAM:
+        raise InputError(
+            f"{state.profile.name} has no web view to hand ids to.", fix="Mini programs do."
+        )
+    run = Run(state, now_ms, draw)
+    handover = minip.hand_over(run)
+    return Step(run.state, tuple(run.sent)), handover
 
 
 def stored_visitor_id(state: State, now_ms: int) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from .chain import visitor_id
+from .handover import Handover
 from .life import (
     ClearUserId,
     Event,
@@ -151,6 +152,22 @@ def hide(run: Run, op: Hide) -> None:
     for key in SAVED_ON_HIDE:
         run.write(key, run.read(key))
     _emit(run, "APP_CLOSED")
+
+
+def hand_over(run: Run) -> Handover:
+    """What the mini program tells its web view."""
+    session_id, options = _session_id(run), run.state.options
+    return Handover(
+        app_id=options.app_id,
+        user_id=run.read(USER_ID),
+        platform=MINI_PLATFORMS[run.state.profile.platform],
+        project_id=options.project_id,
+        session_id=session_id,
+        visitor_id=run.read(MINI.key),
+        data_collect=js_text(options.data_collect),
+        data_source_id=options.data_source_id,
+        user_key=run.read(USER_KEY) if options.id_mapping else None,
+    )
 
 
 def restart(run: Run, op: Restart) -> None:

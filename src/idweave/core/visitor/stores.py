@@ -175,8 +175,20 @@ CONDITIONS: tuple[Condition, ...] = (
 BY_NAME: Mapping[str, Condition] = {row.name: row for row in CONDITIONS}
 
 
-def kind_of(place: Place, kinds: Mapping[str, StoreKind], default: StoreKind) -> StoreKind:
-    """Which store a place is in: by its key, by its scope, else the platform's own."""
+OWN_STORE: Mapping[Family, StoreKind] = {
+    Family.ANDROID: StoreKind.APP_FILE,
+    Family.APPLE: StoreKind.APP_FILE,
+    Family.MAC: StoreKind.APP_FILE,
+    Family.WEB: StoreKind.COOKIE,
+    Family.MINI_PROGRAM: StoreKind.MINI_STORAGE,
+    Family.HARMONYOS: StoreKind.APP_FILE,
+    Family.QT: StoreKind.SETTINGS_FILE,
+}
+"""Where an SDK keeps what is not a visitor id: the login id and its like."""
+
+
+def kind_of(place: Place, kinds: Mapping[str, StoreKind], family: Family) -> StoreKind:
+    """Which store a place is in: by its scope, by the kind of its key's slot, else the family's."""
     if place.scope.startswith(LOCAL_SCOPE):
         return StoreKind.LOCAL_STORAGE
-    return kinds.get(place.key, default)
+    return kinds.get(place.key, OWN_STORE[family])
