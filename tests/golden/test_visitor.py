@@ -55,6 +55,7 @@ from idweave.core.visitor import (
     visitor_id,
     xor_body,
 )
+from idweave.core.visitor.browser import covers, host_of
 from idweave.core.visitor.stores import read
 
 from .vectors import load
@@ -303,16 +304,14 @@ def lifecycle(given: Values) -> Case:
 # --- traces ---------------------------------------------------------------------------------------
 
 PROJECT = "p1"
-LAUNCH_SCENE = "1001"  # what a host says when the user opens the mini program from its list
+LAUNCH_SCENE = "1001"  # what a host says unless the trace says otherwise
 START_MS = 1_700_000_000_000
 WEB_KEYS = ("gdp_user_id", *(f"{PROJECT}_gdp_{name}" for name in ("cs1", "user_key", "gio_id")))
 MINI_KEYS = tuple(f"_growing_{name}_" for name in ("uid", "userId", "userKey", "gioId"))
 
 
 def scene_of(arguments: list[Any]) -> str:
-    if not arguments:
-        return ""
-    (given,) = arguments
+    (given,) = arguments or [LAUNCH_SCENE]
     return str(given["scene"] if isinstance(given, dict) else given)
 
 
@@ -333,7 +332,7 @@ OPS: dict[str, Callable[[list[Any]], Op]] = {
     "cold_start": lambda given: Restart(),
     "kill": lambda given: Restart(),
     "clear_cookies": lambda given: Happen("clear_cookies"),
-    "launch": lambda given: Show(scene_of(given) or LAUNCH_SCENE),
+    "launch": lambda given: Show(scene_of(given)),
     "show": lambda given: Show(scene_of(given)),
     "hide": lambda given: Hide(),
 }
@@ -380,7 +379,7 @@ def trace(given: Values) -> Case:
     left = {
         place.key: labels.name("V", entry.text)
         for place, entry in state.storage.items()
-        if place.key in keys and not place.scope.startswith("origin:")
+        if place.key in keys and covers(place.scope, host_of(state.url))
     }
     return {"after_op": after_op, "events": events, name: left}
 

@@ -187,6 +187,29 @@ def test_events_released_after_their_session_go_before_the_next_sessions() -> No
     assert {event.device_id for event in life.sent} == {"o1"}
 
 
+def test_force_login_switched_off_lets_held_events_go_with_the_next_one() -> None:
+    life = web(forceLogin=True)
+    life.do(SetOption("forceLogin", False))
+    assert life.sent == []
+    life.do(Track("e"))
+    assert life.types() == "VISIT PAGE e"
+
+
+def test_a_visit_makes_its_user_the_last_one() -> None:
+    old = stored({"p1_gdp_cs1": "C", "p1_gdp_gio_id": "A"}, "example.com")
+    life = Life(State(fresh("web-4").profile, old))
+    life.do(Init({"projectId": "p1"}, url=PAGE), SetUserId("C"))
+    assert life.sessions() == 1
+
+
+def test_an_upgrade_comes_before_a_hand_over() -> None:
+    old = stored({"gr_user_id": "v", "p1_gr_cs1": "A"}, "example.com")
+    life = Life(State(fresh("web-4").profile, old))
+    url = "https://h5.example.com/?gioprojectid=p1&gioappid=wx1&giou=o"
+    life.do(Init({"projectId": "p1", "appId": "wx1"}, url=url))
+    assert (life.visitor, life.sent[0].user_id) == ("o", "")
+
+
 def test_another_user_under_force_login_loses_what_was_held() -> None:
     life = web(forceLogin=True)
     life.do(SetUserId("A"), Track("e1"), SetUserId("B"), Track("e2"), Identify("o1"))

@@ -105,13 +105,13 @@ def _session_end_ms(run: Run) -> int | None:
 
 
 def init(run: Run, op: Init) -> None:
-    """The page starts the SDK: hand-over or upgrade first, then VISIT and PAGE."""
+    """The page starts the SDK: upgrade and hand-over first, then VISIT and PAGE."""
     if run.state.is_running:
         return
     url, options = op.url or run.state.url, read_options(run.state.profile.family, op.options)
     run.set(url=url, options=options, is_running=True)
-    _take_over(run)
     _upgrade(run)
+    _take_over(run)
     if not run.state.is_handed_over and _session(run) != _get(run, _key(run, "session_id_sent")):
         _emit(run, "VISIT")
     _page(run)
@@ -133,7 +133,7 @@ def _take_over(run: Run) -> None:
         is_handed_over=True,
         is_locked=handover.data_collect is not None,
     )
-    _put(run, COOKIE.key, handover.visitor_id or run.draw())
+    _put(run, COOKIE.key, handover.visitor_id or "")
     _set_session(run, handover.session_id or "")
     _put_user(run, handover.user_id or "")
     _put(run, _key(run, "user_key"), handover.user_key or "")
@@ -198,29 +198,31 @@ def _emit(run: Run, kind: str, name: str = "") -> None:
         domain=options.app_id if run.state.is_handed_over else host_of(run.state.url),
         data_source_id=options.data_source_id,
     )
-    if options.force_login:
-        run.set(held=(*run.state.held, event))
-    else:
-        _send(run, event)
+    waiting = (*run.state.held, event)
+    run.set(held=waiting if options.force_login else ())
+    if not options.force_login:
+        _send(run, *waiting)
 
 
 def _send(run: Run, *events: Event) -> None:
-    """Events leave in the order they came: what a sent one causes waits behind those before it."""
-    is_outermost = not run.queue
+    """Events leave in the order they came: what a sent one causes waits behind those before it,
+    and all of it leaves before the sent one is done."""
     run.queue.extend(events)
-    while is_outermost and run.queue:
-        _sent(run, run.queue[0])
-        run.queue.pop(0)
+    while run.queue:
+        _sent(run, run.queue.pop(0))
 
 
 def _sent(run: Run, event: Event) -> None:
-    """One event left: its session lives on, a VISIT is noted, the visitor id's cookie renewed."""
+    """One event left: its session lives on. A VISIT is noted, the ids it carried are stored again
+    for their cookies to live on, and so its user counts as the last one."""
     run.sent.append(event)
     if _session(run) == event.session_id:
         _set_session(run, event.session_id)
     if event.type == "VISIT":
         _put(run, _key(run, "session_id_sent"), event.session_id)
         _put(run, COOKIE.key, event.device_id)
+        if event.user_id and event.user_id == _get(run, _key(run, "cs1")):
+            _put_user(run, event.user_id)
 
 
 def track(run: Run, op: Track) -> None:
