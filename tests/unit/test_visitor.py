@@ -83,10 +83,9 @@ def test_every_mini_program_host_has_both_generations() -> None:
     )
 
 
-def test_every_platform_but_the_mac_harmonyos_and_qt_has_a_whole_life() -> None:
+def test_every_platform_but_the_mac_and_qt_has_a_whole_life() -> None:
     assert {PROFILES[name].family for name in set(PROFILES) - set(LIVING)} == {
         Family.MAC,
-        Family.HARMONYOS,
         Family.QT,
     }
 

@@ -109,8 +109,8 @@ def test_a_second_init_does_nothing(name: str) -> None:
     ("name", "op", "having"),
     [
         ("android-4.2", Identify("o"), "web, mini program"),
-        ("web-4", Hide(), "android, apple, mini program"),
-        ("qt-4", Init(), "android, apple, web, mini program"),
+        ("web-4", Hide(), "android, apple, harmonyos, mini program"),
+        ("qt-4", Init(), "android, apple, harmonyos, web, mini program"),
     ],
 )
 def test_a_call_that_a_platform_lacks_names_those_that_have_it(
@@ -390,8 +390,10 @@ def test_an_app_sends_the_id_of_its_chain() -> None:
     assert life.sent[0].device_id == "ef512d03-9912-377f-8e6e-2bc27c9c6b9b"
 
 
-@pytest.mark.parametrize(("name", "sessions"), [("android-4.2", 3), ("ios-4", 2)])
-def test_a_blank_login_counts_as_another_user_on_android_alone(name: str, sessions: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "sessions"), [("android-4.2", 3), ("harmonyos-4", 3), ("ios-4", 2)]
+)
+def test_a_blank_login_counts_as_another_user_but_not_on_apple(name: str, sessions: int) -> None:
     life = Life(fresh(name))
     life.do(Init(), SetUserId("A"), SetUserId("  "), SetUserId("B"))
     assert life.sessions() == sessions
@@ -421,8 +423,16 @@ def test_an_app_may_say_how_long_a_session_outlives_the_screen() -> None:
     life = android(sessionInterval=90)
     life.do(Hide())
     life.now_ms += 89_999
-    life.do(Show())
+    life.do(Show(), Hide())
     assert life.sessions() == 1
-    life.now_ms += 1
+    life.now_ms += 90_000
     life.do(Show())
     assert life.sessions() == 2
+
+
+def test_an_app_in_front_does_not_age() -> None:
+    life = android()
+    life.do(Hide(), Show())
+    life.now_ms += 60 * MINUTE_MS
+    life.do(Show(), Track("e"))
+    assert life.sessions() == 1

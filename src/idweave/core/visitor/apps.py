@@ -1,4 +1,4 @@
-"""Native apps: Android and Apple (VISITOR.md §6). Model read from the released sources."""
+"""Native apps: Android, Apple, HarmonyOS (VISITOR.md §6). Read from the released sources."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from .text import ID_UNITS_MAX, JS_BLANKS, units
 
 @dataclass(frozen=True, slots=True)
 class AppRules:
-    """In what two native SDKs differ: their storage keys, and whether a blank id counts."""
+    """In what native SDKs differ: their storage keys, and whether a blank id counts as a user.
+    An empty key is what an SDK keeps in memory alone."""
 
     user_id: str
     user_key: str
@@ -29,8 +30,9 @@ APP_RULES = {
     "apple": AppRules(
         "growingio.userdefault.loginUserId", "growingio.userdefault.loginUserKey", "", "", False
     ),
+    "harmonyos": AppRules("growing_user_id", "growing_user_key", "", "", True),
 }
-"""By family. Apple keeps the session and the last user in memory."""
+"""By family. HarmonyOS keeps id and key in one JSON text; here each has its place."""
 
 
 PLATFORM_SENT = {
@@ -39,6 +41,7 @@ PLATFORM_SENT = {
     "tvos": "tvOS",
     "visionos": "visionOS",
     "watchos": "watchOS",
+    "harmonyos": "HarmonyOS",
 }
 """Our name of a platform → what its SDK sends as ``platform``."""
 
@@ -139,6 +142,7 @@ def show(run: Run, op: Show) -> None:
     """To the front: a new session if it was away for ``sessionInterval`` or longer."""
     hidden = run.state.hidden_at_ms
     interval_ms = run.state.options.session_interval_s * 1000
+    run.set(hidden_at_ms=None)
     if hidden is not None and run.now_ms - hidden >= interval_ms:
         _new_session(run)
 

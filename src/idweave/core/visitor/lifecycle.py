@@ -66,6 +66,7 @@ _MINI: Mapping[type[Op], Handler] = {
 HANDLERS: Mapping[Family, Mapping[type[Op], Handler]] = {
     Family.ANDROID: _APP,
     Family.APPLE: _APP,
+    Family.HARMONYOS: _APP,
     Family.WEB: _WEB,
     Family.MINI_PROGRAM: _MINI,
 }

@@ -164,7 +164,7 @@ IOS_OLD_FILE = Slot("device", StoreKind.APP_FILE)
 COOKIE = Slot("gdp_user_id", StoreKind.COOKIE)
 COOKIE_2 = Slot("gr_user_id", StoreKind.COOKIE)
 MINI = Slot("_growing_uid_", StoreKind.MINI_STORAGE)
-HARMONYOS_SLOT = Slot("device_id", StoreKind.APP_FILE)
+HARMONYOS_SLOT = Slot("growing_device_id", StoreKind.APP_FILE)
 QT_SLOT = Slot("device_id", StoreKind.SETTINGS_FILE)
 
 
