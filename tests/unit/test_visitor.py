@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
+from types import FunctionType
 
 import pytest
 
+from idweave.core import visitor
 from idweave.core.errors import InputError
 from idweave.core.identity import Identity
 from idweave.core.policy_file import preset
@@ -45,6 +47,7 @@ from idweave.core.visitor.handover import dump, load, read_url, without_paramete
 from idweave.core.visitor.options import FIELDS, OPTIONS
 from idweave.core.visitor.stores import Family, StoreKind
 from idweave.core.visitor.text import cut, is_web_login, js_text, units
+from tests.test_house import is_documented, is_typed, public_functions
 
 UUID = "5f0c1a2b-3c4d-4e5f-8a6b-7c8d9e0f1a2b"
 IDFV = "7B1D2C3E-4F50-4A6B-8C7D-9E0F1A2B3C4D"
@@ -96,6 +99,14 @@ def test_every_kind_of_store_is_emptied_by_some_condition() -> None:
 
 def test_every_option_has_a_row_by_which_an_app_gives_it() -> None:
     assert {row.field for row in OPTIONS} == set(FIELDS)
+
+
+@pytest.mark.parametrize("name", visitor.__all__)
+def test_the_face_is_typed_and_documented(name: str) -> None:
+    value = getattr(visitor, name)
+    if isinstance(value, type | FunctionType):
+        assert is_documented(value)
+    assert all(is_typed(f) and is_documented(f) for _, f in public_functions(value))
 
 
 # --- chains ---------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ from idweave.core.visitor import (
 from idweave.core.visitor.stores import read
 
 MINUTE_MS = 60_000
+DAY_MS = 24 * 60 * MINUTE_MS
 PAGE = "https://www.shop.example.com/"
 
 
@@ -238,6 +239,19 @@ def test_local_storage_belongs_to_one_host() -> None:
 def test_a_page_on_the_local_machine_uses_local_storage() -> None:
     life = web(url="http://localhost:8080/")
     assert {place.scope for place in life.state.storage} == {"origin:localhost"}
+
+
+@pytest.mark.parametrize(("storage", "days"), [("cookie", 400), ("localstorage", 1095)])
+def test_an_id_lasts_a_fixed_time_from_the_last_visit_on(storage: str, days: int) -> None:
+    options = {"projectId": "p1", "storageType": storage}
+    life = web(storageType=storage)
+    first = life.visitor
+    life.now_ms += 300 * DAY_MS
+    life.do(Restart(), Init(options))
+    life.now_ms += (days - 1) * DAY_MS
+    assert life.visitor == first
+    life.now_ms += DAY_MS
+    assert life.visitor == ""
 
 
 def test_two_projects_share_the_visitor_and_nothing_else() -> None:

@@ -151,6 +151,12 @@ CONDITIONS: tuple[Condition, ...] = (
         "cookie",
         text="cookies are cleared; what lies in local storage stays",
     ),
+    _row(
+        "long_absence",
+        _WEB,
+        "cookie memory",
+        text="no visit for 400 days; local storage holds about three years",
+    ),
     _row("private_window", _WEB, _EVERY_STORE, text="a private window: a cookie jar of its own"),
     _row("other_browser", _WEB, _EVERY_STORE, text="another browser on the same computer"),
     _row("other_domain", _WEB, _EVERY_STORE, text="another registrable domain"),

@@ -27,6 +27,14 @@ COLLECTING = frozenset({"true", "TRUE"})
 """What ``giodatacollect`` must be for the page to collect."""
 
 
+DAY_MS = 86_400_000
+COOKIE_DAYS = 400
+"""How long the SDK asks browsers to keep its cookies; they keep none longer."""
+
+LOCAL_STORAGE_DAYS = 3 * 365
+"""How long the SDK believes what it wrote to local storage: about three years."""
+
+
 def _key(run: Run, name: str) -> str:
     return f"{run.state.options.project_id}_gdp_{name}"
 
@@ -57,7 +65,10 @@ def _get(run: Run, key: str) -> str:
 
 
 def _put(run: Run, key: str, text: str, *, until_ms: int | None = None) -> None:
-    run.write(key, text, _scope(run), until_ms=until_ms)
+    """Write where this page writes, for the usual time from the last midnight (UTC) on."""
+    days = COOKIE_DAYS if _is_in_cookies(run) else LOCAL_STORAGE_DAYS
+    usual_ms = run.now_ms - run.now_ms % DAY_MS + days * DAY_MS
+    run.write(key, text, _scope(run), until_ms=usual_ms if until_ms is None else until_ms)
 
 
 def stored_visitor(run: Run) -> str:
@@ -223,6 +234,8 @@ def _sent(run: Run, event: Event) -> None:
         _put(run, COOKIE.key, event.device_id)
         if event.user_id and event.user_id == _get(run, _key(run, "cs1")):
             _put_user(run, event.user_id)
+        if event.user_key:
+            _put(run, _key(run, "user_key"), event.user_key)
 
 
 def track(run: Run, op: Track) -> None:
