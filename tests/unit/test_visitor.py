@@ -34,6 +34,8 @@ from idweave.core.visitor import (
     gioenc_decode,
     handover_query,
     hints_from,
+    is_identity,
+    is_mini_identity,
     name_uuid,
     profile,
     read_options,
@@ -286,6 +288,12 @@ JS_TEXTS: list[tuple[object, str]] = [
 @pytest.mark.parametrize(("value", "text"), JS_TEXTS)
 def test_values_become_the_text_that_javascript_writes(value: object, text: str) -> None:
     assert js_text(value) == text
+
+
+@pytest.mark.parametrize("value", [True, False, None, "", 0, -1, [], {}, float("nan")])
+def test_identify_takes_neither_switches_nor_nothing(value: object) -> None:
+    assert not is_identity(value)
+    assert not is_mini_identity(value)
 
 
 @pytest.mark.parametrize("value", [0, -3, "0", " C ", True])

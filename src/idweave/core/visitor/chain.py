@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..errors import InputError
+from ..evidence import BLANKS
 from ..identity import Identity
 from .profiles import Hints, Link, Profile, Slot, profile
 from .stores import BY_NAME, Place, Storage, Stored, kind_of, read
@@ -90,9 +91,10 @@ def visitor_identity(value: object) -> Identity:
     """The identity that a GrowingIO visitor id is in the user graph.
 
     ``value`` may be what a client sent: the web SDK sends a stored id ``true`` as a boolean.
+    Blanks around it go, as they do at the door.
     Raises ``InputError`` when it names nobody.
     """
-    text = js_text(value).strip()
+    text = js_text(value).strip(BLANKS)
     if not text:
         raise InputError(f"{value!r} is no visitor id.", fix="Give the deviceId as it was sent.")
     return Identity(GIO_DEVICE_KEY, text)
