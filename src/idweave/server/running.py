@@ -23,7 +23,7 @@ from .api import build_api, is_loopback
 from .collector import Collector
 from .commits import GroupCommit
 from .connections import Crowd
-from .logs import log
+from .logs import json_logs, log
 from .meters import Meters
 from .settings import ServerSettings
 
@@ -57,7 +57,8 @@ def serve(engine: Engine, settings: ServerSettings, *, ready: Ready | None = Non
     with (
         contextlib.closing(listening(settings.collector_host, settings.collector_port)) as data,
         contextlib.closing(listening(settings.api_host, settings.api_port)) as api,
-        quick_switches(),
+        tuned_interpreter(),
+        json_logs(),
         asyncio.Runner(loop_factory=loop_factory()) as runner,
     ):
         runner.run(_serve(engine, settings, (data, api), ready))
@@ -78,7 +79,6 @@ async def _serve(
     loop = asyncio.get_running_loop()
     running = Running(url_of(data), url_of(api), lambda: _call(loop, stopping.set))
     commits.start()
-    gc.freeze()  # what is loaded stays: the collector of garbage need not look at it again
     try:
         with signals_call(running.stop):  # around all: a second signal does not break the grace
             async with _listener(collector, data, settings), _listener(answers, api, settings):
@@ -190,13 +190,16 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 @contextlib.contextmanager
-def quick_switches() -> Iterator[None]:
-    """Threads change places sooner while we serve."""
+def tuned_interpreter() -> Iterator[None]:
+    """While we serve, threads change places sooner, and what is loaded is not looked at again by
+    the collector of garbage."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.freeze()
     try:
         yield
     finally:
+        gc.unfreeze()
         sys.setswitchinterval(before)
 
 
