@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -169,26 +170,35 @@ def request_of(body: bytes, *, path: str = "/sa", more: str = "") -> bytes:
     return head.encode() + body
 
 
-def exchange(address: tuple[str, int], *parts: bytes, wait_s: float = WAIT_S) -> bytes:
-    """Send bytes as they are and return everything that comes back until the server closes, or
-    until a whole answer without a body is there."""
-    with socket.create_connection(address, wait_s) as connection:
-        for part in parts:
-            connection.sendall(part)
-        return read_all(connection)
+def exchange(address: tuple[str, int], *parts: bytes, answers: int = 1) -> bytes:
+    """Send bytes as they are on a connection of their own, and return what comes back."""
+    with socket.create_connection(address, WAIT_S) as connection:
+        with suppress(ConnectionError):  # the server may have had enough
+            for part in parts:
+                connection.sendall(part)
+        return read_answers(connection, answers)
 
 
-def read_all(connection: socket.socket) -> bytes:
-    """What the server says, until it is silent for half a second or closes."""
+def read_answers(connection: socket.socket, answers: int = 1) -> bytes:
+    """What the server says: so many answers, or all until it closes."""
     connection.settimeout(WAIT_S)
     said = b""
-    try:
-        while piece := connection.recv(65536):
+    with suppress(ConnectionError):
+        while not has_answers(said, answers) and (piece := connection.recv(65536)):
             said += piece
-            connection.settimeout(0.5)
-    except (TimeoutError, ConnectionResetError):
-        pass
     return said
+
+
+def has_answers(said: bytes, count: int) -> bool:
+    """Whether so many whole answers were said."""
+    for _ in range(count):
+        head, end, said = said.partition(b"\r\n\r\n")
+        length = re.search(rb"\r\ncontent-length: (\d+)", head)
+        size = int(length[1]) if length else 0
+        if not end or len(said) < size:
+            return False
+        said = said[size:]
+    return True
 
 
 def wait_until(holds: Any, wait_s: float = WAIT_S) -> None:
