@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -20,11 +21,13 @@ from idweave.wire import java_hash
 
 from .serving import (
     NOW_MS,
+    WAIT_S,
     Served,
     body_of,
     data_of,
     engine_on,
     exchange,
+    process_on,
     record,
     request_of,
     served,
@@ -270,21 +273,25 @@ def test_s11_what_was_sent_cannot_add_a_header(shared: Served) -> None:
     assert b"Set-Cookie" not in exchange(shared.address, origin)
 
 
-def test_s11_logs_are_json_lines_without_control_characters_or_bodies(
-    server: Served, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_s11_logs_are_json_lines_without_control_characters_or_bodies(tmp_path: Path) -> None:
     hostile = '\x1b[31mred\r\n{"level":"forged"}'
-    server.send(record(1, distinct_id=hostile), BAD)
-    server.collector.get("/sa", headers={"User-Agent": "\x1b[31m"})
-    exchange(server.address, b"\x1b[31m\r\n\r\n")
-    server.api.get("/v1/projects/default/lookup", params={"key": hostile, "value": hostile})
-    server.running.stop()
-    lines = capfd.readouterr().err.splitlines()
-    assert lines
+    with process_on(tmp_path / "store.db", api_key_hashes=[hash_key(KEY)]) as server:
+        exchange(server.address, request_of(body_of(record(1, distinct_id=hostile), BAD)))
+        exchange(server.address, b"GET /sa?token=red HTTP/1.1\r\nUser-Agent: \x1b[31m\r\n\r\n")
+        exchange(server.address, b"\x1b[31mred\r\n\r\n")
+        asked = {"key": hostile, "value": hostile}
+        for key in (KEY, "red"):
+            head = {"Authorization": f"Bearer {key}"}
+            httpx2.get(server.api_url + "/v1/projects/x/lookup", params=asked, headers=head)
+        server.process.terminate()
+        assert server.process.wait(WAIT_S) == 0
+        lines = server.log
+    assert len(lines) > 3
     for line in lines:
         assert line.isprintable()
         assert "level" in json.loads(line)
         assert "red" not in line
+        assert KEY not in line
 
 
 # -- S15: keys -------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from .api import build_api, is_loopback
 from .collector import Collector
 from .commits import GroupCommit
 from .connections import Crowd
-from .logs import json_logs, log
+from .logs import log
 from .meters import Meters
 from .settings import ServerSettings
 
@@ -58,7 +58,6 @@ def serve(engine: Engine, settings: ServerSettings, *, ready: Ready | None = Non
         contextlib.closing(listening(settings.collector_host, settings.collector_port)) as data,
         contextlib.closing(listening(settings.api_host, settings.api_port)) as api,
         tuned_interpreter(),
-        json_logs(),
         asyncio.Runner(loop_factory=loop_factory()) as runner,
     ):
         runner.run(_serve(engine, settings, (data, api), ready))
