@@ -98,18 +98,14 @@ class Connection(HttpToolsProtocol):
                 return
         super().data_received(data)
 
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        self._head_bytes, self._in_head = 0, True
-        super().on_message_begin()
-
     def on_headers_complete(self) -> None:
         """Its head is complete."""
         self._in_head = False
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """A request has arrived whole."""
+        """A request has arrived whole; what comes now is the head of another."""
+        self._head_bytes, self._in_head = 0, True
         self._crowd.forget(self)
         super().on_message_complete()
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from traceback import extract_tb
-from typing import TextIO
 
 LOGGER = "idweave.server"
 SHOWN_FRAMES = 5
@@ -43,12 +44,31 @@ def place_of(error: BaseException) -> str:
     return f"{type(error).__name__} in {where}" if where else type(error).__name__
 
 
-def configure_logging(stream: TextIO | None = None, *, level: int = logging.INFO) -> None:
-    """Send the server's logs and those of uvicorn to a stream (standard error) as JSON lines."""
-    handler = logging.StreamHandler(stream or sys.stderr)
+class _ToStandardError(logging.Handler):
+    """Writes to standard error as it is at that moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        sys.stderr.write(self.format(record) + "\n")
+
+
+@contextmanager
+def json_logs(*, level: int = logging.INFO) -> Iterator[None]:
+    """Meanwhile the server's logs and uvicorn's warnings go to standard error as JSON lines."""
+    handler = _ToStandardError()
     handler.setFormatter(JsonLines())
-    for name, lowest in (("idweave", level), ("uvicorn", max(level, logging.WARNING))):
+    lowest = {"idweave": level, "uvicorn": max(level, logging.WARNING)}
+    before = []
+    for name, least in lowest.items():
         logger = logging.getLogger(name)
-        logger.handlers = [handler]
-        logger.setLevel(lowest)
+        before.append((logger, logger.level, logger.propagate))
+        logger.addHandler(handler)
+        logger.setLevel(least)
         logger.propagate = False
+    try:
+        yield
+    finally:
+        for logger, old_level, propagated in before:
+            logger.removeHandler(handler)
+            logger.setLevel(old_level)
+            logger.propagate = propagated
