@@ -47,7 +47,13 @@ class Running:
 Ready = Callable[[Running], None]
 
 
-def serve(engine: Engine, settings: ServerSettings, *, ready: Ready | None = None) -> None:
+def serve(
+    engine: Engine,
+    settings: ServerSettings,
+    *,
+    ready: Ready | None = None,
+    log_level: int = logging.INFO,
+) -> None:
     """Serve until SIGTERM, SIGINT or ``stop``; then finish what was taken and return.
 
     ``ready`` is called once both listeners accept. Raises ListenError for a host or port that
@@ -58,7 +64,7 @@ def serve(engine: Engine, settings: ServerSettings, *, ready: Ready | None = Non
         contextlib.closing(listening(settings.collector_host, settings.collector_port)) as data,
         contextlib.closing(listening(settings.api_host, settings.api_port)) as api,
         tuned_interpreter(),
-        json_logs(),
+        json_logs(level=log_level),
         asyncio.Runner(loop_factory=loop_factory()) as runner,
     ):
         runner.run(_serve(engine, settings, (data, api), ready))

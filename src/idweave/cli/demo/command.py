@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +20,7 @@ from ..listening import is_free
 from ..offering import offer
 from ..output import Output, number_text, visible
 from ..progress import progress
-from ..session import Session, clock, make_folder_of
+from ..session import Session, clock
 from .sending import recorded, send
 from .telling import PROJECT, say_try, say_where, say_who, who_is_who
 
@@ -63,7 +64,6 @@ def demo(session: Session, *, port: PortOption = PORT, keep_serving: KeepOption 
     from idweave.server.running import serve
 
     store = (session.flags or {}).get("store.url") or STORE
-    make_folder_of(store)
     _refuse_taken(port)
     settings = ServerSettings(
         collector_host=HOST,
@@ -75,7 +75,7 @@ def demo(session: Session, *, port: PortOption = PORT, keep_serving: KeepOption 
     with Session(session.output, flags={"store.url": store}).opened() as opened:
         engine = Engine(opened, {PROJECT: project}, clock=clock)
         show = _Show(engine, store, session.output, keep_serving=keep_serving)
-        serve(engine, settings, ready=show.begin)
+        serve(engine, settings, ready=show.begin, log_level=logging.WARNING)
     return show.end()
 
 
