@@ -151,9 +151,9 @@ def _console(stream: Any) -> Console:
 def report_error(error: IdweaveError, output: Output) -> None:
     """What, where, why, and on a line of its own the fix, on stderr; in JSON one object."""
     if output.json:
-        said = {"code": error.code, "message": error.message, "fix": error.fix}
+        said: dict[str, object] = {"code": error.code, "message": error.message, "fix": error.fix}
         if isinstance(error, FileMistake):
-            said |= {"file": error.file, "line": str(error.line), "field": error.field}
+            said |= {"file": error.file, "line": error.line, "field": error.field}
         sys.stderr.write(json.dumps({"error": said}, ensure_ascii=False) + "\n")
         return
     place = error.place if isinstance(error, FileMistake) else ""
