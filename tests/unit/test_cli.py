@@ -256,6 +256,23 @@ def test_control_characters_of_values_never_reach_the_terminal(store: Path) -> N
     assert "\x1b" not in ran.out + ask(store, "lookup", "login_id", "no\x1b[31m").err
 
 
+@pytest.mark.parametrize("words", [["lookup", "mobile", "\udcff"], ["lookup", "\udcff", "1"]])
+def test_words_that_are_no_utf_8_are_refused(store: Path, words: list[str]) -> None:
+    ran = ask(store, *words)
+    assert ran.code == 2
+    assert "is not UTF-8 text" in ran.err
+    assert ask(store, "stats", "--project", "\udcff").code == 2
+
+
+def test_a_terminal_of_another_language_gets_codes_and_a_machine_utf_8(store: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    command = [sys.executable, "-m", "idweave", "lookup", "mobile", PHONE, "--store", str(store)]
+    shown = subprocess.run(command, env=environment, capture_output=True, check=True)
+    assert b"\\u5f20\\u4e09" in shown.stdout
+    told = subprocess.run([*command, "--json"], env=environment, capture_output=True, check=True)
+    assert "张三".encode() in told.stdout
+
+
 def test_every_error_has_an_exit_code_of_the_table() -> None:
     def below(kind: type[IdweaveError]) -> list[type[IdweaveError]]:
         return [kind, *(one for child in kind.__subclasses__() for one in below(child))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import sys
 import unicodedata
@@ -89,6 +90,12 @@ def as_json(value: Any) -> Any:
     return value
 
 
+def exact_stdout() -> None:
+    """What machines read is UTF-8 with plain line ends, whatever the terminal's language."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+
+
 class Output:
     """The voice of one command. With ``json`` only documents go to stdout."""
 
@@ -99,11 +106,13 @@ class Output:
 
     def document(self, value: Any) -> None:
         """The one JSON document of a command."""
+        exact_stdout()
         sys.stdout.write(json.dumps(as_json(value), ensure_ascii=False, indent=2) + "\n")
 
     def line(self, value: Any) -> None:
         """One JSON line of a command that streams."""
         text = json.dumps(as_json(value), ensure_ascii=False, separators=(",", ":"))
+        exact_stdout()
         sys.stdout.write(text + "\n")
 
     def flush(self) -> None:

@@ -101,6 +101,7 @@ class _Show:
         self._keep_serving = keep_serving
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
+        self._is_asked = False
 
     def begin(self, running: Running) -> None:
         """Called by the server once it listens; must not wait for anything."""
@@ -109,12 +110,13 @@ class _Show:
 
     def end(self) -> Exit:
         """After the server stopped: raises what went wrong, if anything did."""
+        is_cut_short = self._thread is not None and self._thread.is_alive() and not self._is_asked
         if self._thread is not None:
             self._thread.join()
-        if self._failure is not None:
+        if self._failure is not None and not is_cut_short:
             raise self._failure
         self._output.say("Stopped. Everything is kept: the next run goes on from here.")
-        return Exit.DONE
+        return Exit.STOPPED if is_cut_short else Exit.DONE
 
     def _guarded(self, running: Running) -> None:
         try:
@@ -122,6 +124,7 @@ class _Show:
         except BaseException as error:  # noqa: BLE001 - raised again by the first thread, in end()
             self._failure = error
         if self._failure is not None or not self._keep_serving:
+            self._is_asked = True
             running.stop()
 
     def _run(self, running: Running) -> None:
