@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -10,10 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import idweave as package
 from idweave.cli.exits import EXIT_OF, MEANINGS, Exit, exit_of
-from idweave.cli.output import time_text, visible
+from idweave.cli.output import Output, time_text, visible
 from idweave.core.errors import IdweaveError, StoreFull
 from tests.command import T0, Ran, fill, idweave, record
 
@@ -340,3 +342,11 @@ def test_what_cannot_be_seen_is_shown_as_its_code(value: str, shown: str) -> Non
 def test_times_that_no_calendar_has_are_still_shown() -> None:
     assert time_text(None) == "-"
     assert time_text(253_402_300_799_999).startswith(("9999-12-31", "10000"))
+
+
+def test_a_narrow_screen_gets_a_list_where_a_table_would_break_values(store: Path) -> None:
+    output = Output(json=False)
+    stream = io.StringIO()
+    output.console = Console(file=stream, width=40)
+    output.table(("key", "value", "seen", "left"), [("k" * 20, "v" * 30, "today", "")])
+    assert stream.getvalue().splitlines() == ["k" * 20 + "  " + "v" * 30, "    seen today"]
