@@ -350,3 +350,20 @@ def test_a_narrow_screen_gets_a_list_where_a_table_would_break_values(store: Pat
     output.console = Console(file=stream, width=40)
     output.table(("key", "value", "seen", "left"), [("k" * 20, "v" * 30, "today", "")])
     assert stream.getvalue().splitlines() == ["k" * 20 + "  " + "v" * 30, "    seen today"]
+
+
+@pytest.mark.parametrize(("missing", "words"), [("typer", ["stats"]), ("uvicorn", ["serve"])])
+def test_a_package_that_is_not_installed_is_named_with_what_brings_it(
+    store: Path, missing: str, words: list[str]
+) -> None:
+    code = (
+        "import sys; sys.modules[sys.argv[1]] = None;"
+        "from idweave.cli import main; sys.exit(main(sys.argv[2:]))"
+    )
+    command = [sys.executable, "-c", code, missing, *words]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr.splitlines() == [
+        f"idweave: this needs {missing}, which is not installed.",
+        "fix: Install idweave with its extras: pip install 'idweave[all]'",
+    ]
