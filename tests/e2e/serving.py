@@ -25,6 +25,7 @@ from idweave.core.policy_file import preset
 from idweave.core.record import Project
 from idweave.engine.engine import Engine
 from idweave.ports import Store
+from idweave.server.logs import configure_logging
 from idweave.server.running import Running, serve
 from idweave.server.settings import ServerSettings
 from idweave.stores import open_store
@@ -102,6 +103,12 @@ class Process:
     api_url: str
 
     @property
+    def log(self) -> list[str]:
+        """The lines that it logged, once it ended."""
+        assert self.process.stderr is not None
+        return self.process.stderr.read().splitlines()
+
+    @property
     def address(self) -> tuple[str, int]:
         host, _, port = self.collector_url.removeprefix("http://").rpartition(":")
         return host, int(port)
@@ -123,6 +130,7 @@ def process_on(path: Path, **given: Any) -> Iterator[Process]:
 
 def main(path: str, given: str) -> None:
     """Serve a store until a signal, as the command line will."""
+    configure_logging()
     settings = ServerSettings(**{"collector_port": 0, "api_port": 0} | json.loads(given))
     store = open_store(path)
 

@@ -99,6 +99,13 @@ def test_an_identity_that_was_unbound_is_former_and_says_who_held_it(told: Serve
     assert (former["key"], former["value"]) == ("$identity_mobile", "13800000001")
 
 
+@pytest.mark.parametrize("value", ["phone", "  phone ", "%20phone"])
+def test_an_identity_is_asked_for_as_records_write_it(told: Served, value: str) -> None:
+    params = {"key": "$identity_cookie_id", "value": value}
+    status = 404 if "%" in value else 200
+    assert told.api.get(HOME + "/lookup", params=params).status_code == status
+
+
 def test_an_older_name_redirects_to_the_user(told: Served) -> None:
     answer = told.api.get(f"{HOME}/users/{OLD['ada']}")
     assert OLD["ada"] != ada(told)

@@ -256,8 +256,7 @@ def test_f12_what_was_acknowledged_before_a_stop_under_load_is_stored(
         assert time.monotonic() - started < 10
         for client in clients:
             client.join()
-        assert server.process.stderr is not None
-        lines = [json.loads(line) for line in server.process.stderr]
+        lines = [json.loads(line) for line in server.log]
     assert [line["message"] for line in lines] == ["listening", "stopping", "stopped"]
     assert set(acked) <= stored_numbers(path)
 

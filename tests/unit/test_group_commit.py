@@ -16,7 +16,13 @@ from idweave.core.record import Project
 from idweave.engine.engine import Engine
 from idweave.engine.intake import Delivery
 from idweave.ports import Changes
-from idweave.server.commits import RECORD_BYTES, GroupCommit, held_bytes
+from idweave.server.commits import (
+    RECORD_BYTES,
+    RECOVERY_S,
+    STUCK_S,
+    GroupCommit,
+    held_bytes,
+)
 from idweave.server.meters import Meters
 from idweave.server.settings import ServerSettings
 from idweave.stores.memory import MemoryStore
@@ -57,7 +63,8 @@ class World:
         self.meters = Meters()
         self.poison: set[str] = set()
         self.deadly = False
-        self.commits = GroupCommit(self.accept, settings, self.meters)
+        self.now_s = 1000.0
+        self.commits = GroupCommit(self.accept, settings, self.meters, now=lambda: self.now_s)
 
     def accept(self, deliveries: Sequence[Delivery]) -> Any:
         """The engine, with a fault that some records bring out."""
@@ -80,6 +87,9 @@ class World:
             for nth in range(records)
         ]
         return self.engine.parse(decode(encode_data_list(told), ""), NOW_MS)
+
+    def is_ready(self) -> bool:
+        return self.commits.is_ready
 
     def received(self) -> int:
         return self.engine.stats(P).accepted
@@ -187,14 +197,41 @@ def test_a_failure_of_the_store_fails_all_of_the_batch_until_a_commit_succeeds()
         world.store.failing = StoreFull("No room.")
         failed = await asyncio.gather(*world.submit(*map(world.delivery, range(5))))
         assert failed == [False] * 5
-        assert not world.commits.is_ready
+        assert not world.is_ready()
         assert world.received() == 0
         world.store.failing = None
         assert await world.submit(world.delivery(0))[0]
-        assert world.commits.is_ready
+        assert world.is_ready()
 
     world = run(story)
     assert (world.received(), world.meters.commits_failed) == (1, 1)
+
+
+def test_after_a_failure_without_traffic_the_server_is_ready_to_be_tried_again() -> None:
+    async def story(world: World) -> None:
+        world.store.failing = StoreFull("No room.")
+        await world.submit(world.delivery(1))[0]
+        world.now_s += RECOVERY_S
+        assert not world.is_ready()
+        world.now_s += 1
+        assert world.is_ready()
+
+    run(story)
+
+
+def test_a_commit_that_hangs_is_not_ready() -> None:
+    async def story(world: World) -> None:
+        world.store.open.clear()
+        (answered,) = world.submit(world.delivery(1))
+        await until(world.store.reached)
+        assert world.is_ready()
+        world.now_s += STUCK_S + 1
+        assert not world.is_ready()
+        world.store.open.set()
+        assert await answered
+        assert world.is_ready()
+
+    run(story)
 
 
 def test_after_a_failure_batches_start_small_again() -> None:

@@ -38,6 +38,7 @@ def serve(
       idweave serve
       idweave serve --collector-port 9000 --api-port 9001
     """
+    from idweave.server.logs import configure_logging
     from idweave.server.running import Running
     from idweave.server.running import serve as run_server
 
@@ -60,6 +61,7 @@ def serve(
         output.say(f"questions go to {running.api_url}", style="bold")
         output.say("Stop with Ctrl-C: everything that was answered with 200 is on disk.")
 
+    configure_logging()
     with session.writing() as engine:
         run_server(engine, settings, ready=ready)
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from traceback import extract_tb
 
@@ -52,23 +50,13 @@ class _ToStandardError(logging.Handler):
         sys.stderr.write(self.format(record) + "\n")
 
 
-@contextmanager
-def json_logs(*, level: int = logging.INFO) -> Iterator[None]:
-    """Meanwhile the server's logs and uvicorn's warnings go to standard error as JSON lines."""
+def configure_logging(*, level: int = logging.INFO) -> None:
+    """Send the server's logs, and uvicorn's warnings, to standard error as JSON lines. For
+    programs: ``serve`` leaves logging as it finds it."""
     handler = _ToStandardError()
     handler.setFormatter(JsonLines())
-    lowest = {"idweave": level, "uvicorn": max(level, logging.WARNING)}
-    before = []
-    for name, least in lowest.items():
+    for name, least in (("idweave", level), ("uvicorn", max(level, logging.WARNING))):
         logger = logging.getLogger(name)
-        before.append((logger, logger.level, logger.propagate))
-        logger.addHandler(handler)
+        logger.handlers = [handler]
         logger.setLevel(least)
         logger.propagate = False
-    try:
-        yield
-    finally:
-        for logger, old_level, propagated in before:
-            logger.removeHandler(handler)
-            logger.setLevel(old_level)
-            logger.propagate = propagated

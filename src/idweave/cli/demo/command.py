@@ -61,6 +61,7 @@ def demo(session: Session, *, port: PortOption = PORT, keep_serving: KeepOption 
       idweave demo --port 9000
       idweave demo --no-keep-serving --json
     """
+    from idweave.server.logs import configure_logging
     from idweave.server.running import serve
 
     store = (session.flags or {}).get("store.url") or STORE
@@ -75,7 +76,8 @@ def demo(session: Session, *, port: PortOption = PORT, keep_serving: KeepOption 
     with Session(session.output, flags={"store.url": store}).opened() as opened:
         engine = Engine(opened, {PROJECT: project}, clock=clock)
         show = _Show(engine, store, session.output, keep_serving=keep_serving)
-        serve(engine, settings, ready=show.begin, log_level=logging.WARNING)
+        configure_logging(level=logging.WARNING)
+        serve(engine, settings, ready=show.begin)
     return show.end()
 
 

@@ -13,7 +13,9 @@ from urllib.parse import quote
 import msgspec
 
 from idweave.core.errors import InputError, NotFound
+from idweave.core.evidence import identities_of
 from idweave.core.identity import Identity
+from idweave.core.rejection import Rejection
 from idweave.engine.engine import Engine
 
 from ..commits import GroupCommit
@@ -69,9 +71,13 @@ class Asked:
 
 
 def lookup(asked: Asked) -> shapes.Lookup:
-    """Who holds an identity."""
-    identity = Identity(asked.text("key"), asked.text("value"))
-    return shapes.lookup_of(asked.engine.lookup(asked.project, identity))
+    """Who holds an identity, which is written as records write it."""
+    identity, project = Identity(asked.text("key"), asked.text("value")), asked.project
+    declared = asked.engine.projects.get(project)
+    known = None if declared is None else identities_of([identity], declared.policy)
+    if known and not isinstance(known, Rejection):
+        identity = known[0]
+    return shapes.lookup_of(asked.engine.lookup(project, identity))
 
 
 def users(asked: Asked) -> shapes.Users:
@@ -174,8 +180,7 @@ def health(asked: Asked) -> shapes.Health:
 
 
 def readiness(asked: Asked) -> shapes.Health | Refused:
-    """Whether records are taken: the store can be read, and took the last commit."""
-    asked.engine.project_names()
+    """Whether records are taken: the store took the last commit, and does not hang."""
     if not asked.source.commits.is_ready:
         return not_ready(asked.source.retry_after_s)
     return shapes.Health("ready")
