@@ -155,6 +155,20 @@ class Graph:
                 table[key] = before
             self._touch(table, key)
 
+    def changes(self, trail: Trail) -> bool:
+        """Whether moves change what later facts meet; refusals are only counted."""
+        return any(table is not self.refusals and table is not self.refused for table, *_ in trail)
+
+    def homes(self, trail: Trail) -> set[User | None]:
+        """The users whose refusals moves count or hand on."""
+        found: set[User | None] = set()
+        for table, key, _ in trail:
+            if table is self.refusals:
+                found.add(key.home)
+            elif table is self.refused or table is self.redirect:
+                found.add(key)
+        return found
+
     def _touch(self, table: dict[Any, Any], key: Any) -> None:
         if table is self.refusals:
             self.touched.refusals.add(key)

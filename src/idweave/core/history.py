@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable
 
-from .graph import Graph, Trail
+from .graph import Graph, Trail, User
 from .identity import Fact, Order
 from .policy import Policy
 from .resolve import Outcome, step
@@ -49,24 +49,33 @@ class History:
         if not new:
             return
         at = bisect_left(self.steps, new[0].order, key=_order)
-        late, self.steps = self.steps[at:], self.steps[:at]
-        touched = self.graph.touched.copy() if late else self.graph.touched
+        late = self.steps[at:]
+        del self.steps[at:]
+        touched = self.graph.touched.copy() if late else None
         for done in reversed(late):
             self.graph.undo(done.trail)
-        has_changed, again = False, set[int]()
-        for following in sorted(late + new, key=_order):
-            is_new = following.is_new
-            if is_new or has_changed:
-                self._apply(following)
-                has_changed |= bool(following.trail) and is_new
-                again.add(following.set_id)
-            else:  # what was true before the late facts is true after them
-                self.graph.undo(following.trail)
-                self.steps.append(following)
-                if following.set_id in again:
-                    self._applied.append(following)
-        if late and not has_changed:
-            self.graph.touched = touched
+        self._redo(sorted(late + new, key=_order))
+        if touched and not any(self.graph.changes(fresh.trail) for fresh in new):
+            touched.refusals |= self.graph.touched.refusals
+            self.graph.touched = touched  # what was undone is as it was
+
+    def _redo(self, steps: list[Step]) -> None:
+        """Do steps in order. Until a new one changes who holds what, an old one is done as it was,
+        unless a new one counted a refusal of a user that it is about: then it counts again."""
+        graph, has_changed = self.graph, False
+        again, counted = set[int](), set[User | None]()
+        for done in steps:
+            is_new = done.is_new
+            if is_new or has_changed or not counted.isdisjoint(graph.homes(done.trail)):
+                self._apply(done)
+                counted |= graph.homes(done.trail)
+                has_changed |= is_new and graph.changes(done.trail)
+                again.add(done.set_id)
+                continue
+            graph.undo(done.trail)
+            self.steps.append(done)
+            if done.set_id in again:
+                self._applied.append(done)
 
     def _apply(self, following: Step) -> None:
         self.graph.trail = []
@@ -79,7 +88,9 @@ class History:
     def absorb(self, other: History) -> None:
         """Take over the history of a group that shared no fact with this one until now."""
         self.graph.absorb(other.graph, (done.trail for done in other.steps))
-        self.steps = sorted(self.steps + other.steps, key=_order)
+        if other.steps:
+            at = bisect_left(self.steps, other.steps[0].order, key=_order)
+            self.steps[at:] = sorted(self.steps[at:] + other.steps, key=_order)
         self._applied += other._applied
 
     def set_at(self, order: Order) -> int:
