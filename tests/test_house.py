@@ -54,6 +54,7 @@ THIRD_PARTY = {
     "batch": {"zstandard"},
     "cli": {"click", "rich", "typer", "zstandard"},
     "server": {"httptools", "isal", "msgspec", "pybase64", "starlette", "uvicorn", "uvloop"},
+    "unionid": {"cryptography", "httpx2"},
 }
 
 # What core/ may not import, and what it would bring in.
