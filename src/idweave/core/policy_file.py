@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 from .errors import PolicyError
 from .identity import Identity
@@ -68,9 +68,21 @@ class _Source:
                 return number
         return header
 
-    def error(self, problem: str, field: str, table: int | None, fix: str) -> PolicyError:
-        line = self.line_of(field, table)
-        return PolicyError(problem, field=field, line=line, file=self.file, fix=fix)
+    def at(self, field: str, table: int | None = None) -> _Where:
+        """A field of the nth ``[[keys]]`` table, or of the top."""
+        return _Where(self, field, table)
+
+
+class _Where(NamedTuple):
+    """One field of a policy's text: what a mistake there is said of."""
+
+    source: _Source
+    field: str
+    table: int | None
+
+    def error(self, problem: str, fix: str) -> PolicyError:
+        line = self.source.line_of(self.field, self.table)
+        return PolicyError(problem, field=self.field, line=line, file=self.source.file, fix=fix)
 
 
 def preset_text(name: str) -> str:
@@ -108,18 +120,18 @@ def policy_from(raw: Mapping[str, Any]) -> Policy:
 
 def _policy(raw: Mapping[str, Any], source: _Source) -> Policy:
     _no_unknown(raw, POLICY_FIELDS, source, None)
-    start = preset(_text(raw, "extends", source, None)) if "extends" in raw else Policy(())
+    start = preset(_text(raw, source.at("extends"))) if "extends" in raw else Policy(())
     switches: dict[str, Any] = {
-        field: _choice(raw[field], field, kinds, source, None)
+        field: _choice(raw[field], kinds, source.at(field))
         for field, kinds in SWITCHES.items()
         if field in raw
     }
     if "name" in raw:
-        switches["name"] = _text(raw, "name", source, None)
+        switches["name"] = _text(raw, source.at("name"))
     tables = raw.get("keys", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         fix = "Write each key as a [[keys]] table."
-        raise source.error("Key rules must be tables.", "keys", None, fix)
+        raise source.at("keys").error("Key rules must be tables.", fix)
     own = [_rule(table, place, source) for place, table in enumerate(tables)]
     policy = replace(start, keys=_extended(start.keys, own, source), **switches)
     policy = replace(policy, apart=start.apart + _apart(raw, source))
@@ -131,31 +143,31 @@ def _extended(start: tuple[KeyRule, ...], own: list[KeyRule], source: _Source) -
     for place, rule in enumerate(own):
         if rule.key in named:
             fix = "Keep one of the two tables."
-            raise source.error(f"{rule.key} is declared twice.", "key", place, fix)
+            raise source.at("key", place).error(f"{rule.key} is declared twice.", fix)
         named[rule.key] = rule
     return tuple(rule for rule in start if rule.key not in named) + tuple(own)
 
 
 def _rule(raw: Mapping[str, Any], table: int, source: _Source) -> KeyRule:
     _no_unknown(raw, RULE_FIELDS, source, table)
-    key = _text(raw, "key", source, table)
+    key = _text(raw, source.at("key", table))
     if not KEY_NAME.match(re.sub(r"\{(appid|corpid)\}", "x", key)) or "{}" in key:
         fix = "Letters, digits, _ and $, not a digit first, at most 100; {appid} or {corpid} once."
-        raise source.error(f"{key!r} cannot be a key.", "key", table, fix)
+        raise source.at("key", table).error(f"{key!r} cannot be a key.", fix)
     fields: dict[str, Any] = {"key": key}
     for field, least in COUNTS.items():
         if raw.get(field) is not None:
-            fields[field] = _count(raw[field], field, least, source, table)
+            fields[field] = _count(raw[field], least, source.at(field, table))
     for field, kinds in CHOICES.items():
         if field in raw:
-            fields[field] = _choice(raw[field], field, kinds, source, table)
+            fields[field] = _choice(raw[field], kinds, source.at(field, table))
     for field in FLAGS:
         if field in raw:
-            fields[field] = _flag(raw[field], field, source, table)
+            fields[field] = _flag(raw[field], source.at(field, table))
     if raw.get("parent") is not None:
-        fields["parent"] = _text(raw, "parent", source, table)
+        fields["parent"] = _text(raw, source.at("parent", table))
     if "blocked" in raw:
-        fields["blocked"] = _blocked(raw["blocked"], source, table)
+        fields["blocked"] = _blocked(raw["blocked"], source.at("blocked", table))
     return KeyRule(**fields)
 
 
@@ -168,11 +180,11 @@ def _checked(policy: Policy, source: _Source) -> Policy:
         while parent is not None:
             if parent in trail:
                 fix = "A key cannot be its own ancestor: remove one `parent`."
-                raise source.error(f"{' → '.join([*trail, parent])}.", "parent", table, fix)
+                raise source.at("parent", table).error(f"{' → '.join([*trail, parent])}.", fix)
             above = _declared(policy, parent)
             if above is None:
                 fix = f"Declare it with a [[keys]] table. {_suggest(parent, declared)}"
-                raise source.error(f"{parent} is not a declared key.", "parent", table, fix)
+                raise source.at("parent", table).error(f"{parent} is not a declared key.", fix)
             trail.append(parent)
             parent = above.parent
     return policy
@@ -195,61 +207,58 @@ def _no_unknown(
 ) -> None:
     for field in raw:
         if field not in known:
-            raise source.error("There is no such field.", field, table, _suggest(field, known))
+            fix = _suggest(field, known)
+            raise source.at(field, table).error("There is no such field.", fix)
 
 
-def _text(raw: Mapping[str, Any], field: str, source: _Source, table: int | None) -> str:
-    value = raw.get(field)
+def _text(raw: Mapping[str, Any], where: _Where) -> str:
+    value = raw.get(where.field)
     if isinstance(value, str) and value:
         return value
-    if field not in raw:
-        raise source.error("It is missing.", field, table, f'Add `{field} = "…"`.')
-    raise source.error(f"It must be text, not {value!r}.", field, table, "Put it in quotes.")
+    if where.field not in raw:
+        raise where.error("It is missing.", f'Add `{where.field} = "…"`.')
+    raise where.error(f"It must be text, not {value!r}.", "Put it in quotes.")
 
 
-def _count(value: Any, field: str, least: int, source: _Source, table: int) -> int:
+def _count(value: Any, least: int, where: _Where) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= least:
         return value
-    fix = f"Write a whole number, {least} or more."
-    raise source.error(f"{value!r} is not one.", field, table, fix)
+    raise where.error(f"{value!r} is not one.", f"Write a whole number, {least} or more.")
 
 
-def _flag(value: Any, field: str, source: _Source, table: int) -> bool:
+def _flag(value: Any, where: _Where) -> bool:
     if isinstance(value, bool):
         return value
-    raise source.error(f"{value!r} is neither.", field, table, "Write true or false.")
+    raise where.error(f"{value!r} is neither.", "Write true or false.")
 
 
-def _choice(
-    value: Any, field: str, kinds: type[StrEnum], source: _Source, table: int | None
-) -> StrEnum:
+def _choice(value: Any, kinds: type[StrEnum], where: _Where) -> StrEnum:
     try:
         return kinds(value)
     except ValueError:
         words = [kind.value for kind in kinds]
         fix = f"Use one of: {', '.join(words)}. {_suggest(str(value), words)}".strip()
-        raise source.error(f"{value!r} is not a value of it.", field, table, fix) from None
+        raise where.error(f"{value!r} is not a value of it.", fix) from None
 
 
-def _blocked(value: Any, source: _Source, table: int) -> frozenset[str]:
+def _blocked(value: Any, where: _Where) -> frozenset[str]:
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return frozenset(item.casefold() for item in value)
-    fix = 'Write a list of texts, such as ["0", "null"].'
-    raise source.error("It must be a list of texts.", "blocked", table, fix)
+    raise where.error("It must be a list of texts.", 'Write such as ["0", "null"].')
 
 
 def _apart(raw: Mapping[str, Any], source: _Source) -> tuple[tuple[Identity, Identity], ...]:
-    pairs = []
+    pairs, where = [], source.at("apart")
     for pair in raw.get("apart", []):
         try:
             (key, value), (other_key, other_value) = pair
         except (TypeError, ValueError):
             fix = 'Write [["key", "value"], ["key", "value"]].'
-            raise source.error(f"{pair!r} is no pair.", "apart", None, fix) from None
+            raise where.error(f"{pair!r} is no pair.", fix) from None
         parts = (key, value, other_key, other_value)
         if not all(isinstance(part, str) for part in parts) or parts[:2] == parts[2:]:
             fix = "Name two different identities, in text."
-            raise source.error(f"{pair!r} is no pair.", "apart", None, fix)
+            raise where.error(f"{pair!r} is no pair.", fix)
         pairs.append((Identity(key, value), Identity(other_key, other_value)))
     return tuple(pairs)
 

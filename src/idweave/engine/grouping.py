@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from idweave.core.history import History
-from idweave.core.identity import ENDING_KINDS, Fact, Identity, Kind, Order
+from idweave.core.identity import ENDING_KINDS, Fact, Identity, Kind
 from idweave.core.policy import Merge, Policy
 from idweave.ports import Changes, GroupRow, IdentityRow, SetKey, SetRow, Store
 
@@ -64,9 +64,7 @@ class Group:
 
     def row(self) -> GroupRow:
         """The group as the store keeps it."""
-        return GroupRow(
-            self.group_id, self.contested, self.size, self.founder, self.founder_set
-        )
+        return GroupRow(self.group_id, self.contested, self.size, self.founder, self.founder_set)
 
 
 class KnownIdentity:
@@ -231,8 +229,7 @@ class Grouping:
         root.contested |= smaller.contested
         smaller.into = root
         self._absorbed.append(smaller)
-        if not smaller.fresh:
-            changes.joined_groups.append((smaller.group_id, root.group_id))
+        changes.joined_groups.append((smaller.group_id, root.group_id))
 
     def _work_of(self, group: Group) -> Work:
         work = self.work.get(group)

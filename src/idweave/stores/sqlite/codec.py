@@ -20,7 +20,7 @@ _PLAIN, _TEXT = b"\x00", b"\x01"
 _HEX_ID = re.compile(r"[0-9a-f]{32}\Z")
 
 EventColumn = bytes | str
-"""An event id as a column: 16 bytes where it is 32 hex digits (all that records have), else text."""
+"""An event id as a column: 16 bytes where it is 32 hex digits (as all records have), else text."""
 
 
 def pack_event(event_id: str) -> EventColumn:
@@ -68,7 +68,8 @@ def digest(key: SetKey) -> bytes:
     """What a set is found by: 16 bytes over the exact texts, lengths included."""
     named = () if key.named is None else (("", ""), key.named)
     texts = [text for identity in (*key.identities, *named) for text in identity]
-    return blake2b("".join(f"{len(text)}:{text}" for text in texts).encode(), digest_size=16).digest()
+    exact = "".join(f"{len(text)}:{text}" for text in texts)
+    return blake2b(exact.encode(), digest_size=16).digest()
 
 
 def fact_of(entry: Entry, key: SetKey) -> Fact | None:
