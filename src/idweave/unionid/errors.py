@@ -47,7 +47,8 @@ class PlatformError(IdweaveError):
 def _sentence(refused: Refused) -> str:
     number = "" if refused.errcode is None else f" (errcode {refused.errcode})"
     words = f" It said: {refused.errmsg!r}." if refused.errmsg else ""
-    rid = f" Request id {refused.rid}." if refused.rid else ""
+    unsaid = refused.rid and refused.rid not in refused.errmsg
+    rid = f" Request id {refused.rid}." if unsaid else ""
     return f"{refused.appid} {refused.endpoint}: {refused.meaning}{number}.{words}{rid}".strip()
 
 
