@@ -98,6 +98,13 @@ _LISTED = (
 )
 
 
+_OF_ALARM = (
+    "WHERE account_id = (SELECT account_id FROM account WHERE appid = ?) AND openid = ? AND state"
+)
+_NOW = f"{_OF_ALARM} IN ('due', 'stated')"
+_WAITING = f"{_OF_ALARM} = 'held'"
+
+
 class Followers:
     """The followers of all accounts of one state file."""
 
@@ -111,16 +118,14 @@ class Followers:
     def to_ask(self, run: Run, openids: Sequence[str]) -> list[str]:
         """Those of a page that this run has not asked about yet; in a delta run, those whose
         union id nobody knows. Keeps their order."""
-        known = (
-            "SELECT openid FROM follower WHERE account_id = ? AND asked_run_id = ?"
-            if run.mode == "full"
-            else "SELECT openid FROM follower WHERE account_id = ? AND (asked_run_id = ?"
-            " OR (why = '' AND asked_run_id > 0))"
-        )
         done: set[str] = set()
         for part in parts(openids, PARAMETERS_MAX):
-            sql = f"{known} AND openid IN ({marks(part)})"
-            rows = self._database.rows(sql, (run.account_id, run.run_id, *part))
+            rows = self._database.rows(
+                "SELECT openid FROM follower WHERE account_id = ? AND (asked_run_id = ?"
+                " OR (? = 'delta' AND why = '' AND asked_run_id > 0))"
+                f" AND openid IN ({marks(part)})",
+                (run.account_id, run.run_id, run.mode, *part),
+            )
             done.update(row[0] for row in rows)
         return [openid for openid in openids if openid not in done]
 
@@ -211,13 +216,9 @@ class Followers:
     def settle(self, alarm: Alarm) -> None:
         """The graph was told: what waited stands now."""
         with self._database.transaction() as connection:
-            place = "(SELECT account_id FROM account WHERE appid = ?)"
-            where = f" WHERE account_id = {place} AND openid = ? AND state"
             values = (alarm.appid, alarm.openid)
-            connection.execute(
-                f"UPDATE link SET state = 'ended'{where} IN ('due', 'stated')", values
-            )
-            connection.execute(f"UPDATE link SET state = 'stated'{where} = 'held'", values)
+            connection.execute(f"UPDATE link SET state = 'ended' {_NOW}", values)
+            connection.execute(f"UPDATE link SET state = 'stated' {_WAITING}", values)
 
 
 class _Held(NamedTuple):
