@@ -85,7 +85,10 @@ def red_token(world: World, query: Values, body: Values) -> Answer:
 def red_session(world: World, query: Values, body: Values) -> Answer:
     """api/rmp/session"""
     account = world.holder(query.get("access_token"))
-    code = world.use_code(account.appid, query.get("code"))
+    try:
+        code = world.use_code(account.appid, query.get("code"))
+    except Refusal as refusal:
+        return {"code": 10001, "success": False, "msg": refusal.errmsg}
     ids = {"openid": made_id(account.appid, code.user), "session_key": SESSION_KEY}
     return {"code": 0, "success": True, "data": ids}
 

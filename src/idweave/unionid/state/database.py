@@ -81,15 +81,21 @@ class Database:
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of a query that is known to be short."""
-        with self._lock:
-            return self._connection.execute(sql, values).fetchall()
+        try:
+            with self._lock:
+                return self._connection.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._translated(error) from None
 
     def stream(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a long query, in bounded memory."""
-        with self._lock:
-            cursor = self._connection.execute(sql, values)
-            while rows := cursor.fetchmany(FETCHED_ROWS):
-                yield from rows
+        try:
+            with self._lock:
+                cursor = self._connection.execute(sql, values)
+                while rows := cursor.fetchmany(FETCHED_ROWS):
+                    yield from rows
+        except sqlite3.Error as error:
+            raise self._translated(error) from None
 
     def account_id(self, appid: str) -> int:
         """The number of an account in this file; a new one gets one."""
