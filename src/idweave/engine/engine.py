@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from idweave.core.errors import InputError, NotFound
@@ -166,7 +167,7 @@ class Engine:
         with self._store.reader() as reader:
             row = follow(reader, project, _name(canonical_id))
             walk = Walk(reader, project, row.name, latest=attribution == "latest").before(*start)
-            page = [found for found, _ in zip(walk, range(min(limit, PAGE_MAX)), strict=False)]
+            page = list(islice(walk, min(limit, PAGE_MAX)))
             more = next(walk, None) is not None if page else False
             payloads = Payloads(reader)
             events = tuple(_event(payloads, found) for found in page)

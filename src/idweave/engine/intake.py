@@ -20,7 +20,7 @@ from idweave.ports import (
 )
 
 from .answers import Receipt
-from .grouping import Grouping, Ids, KnownSet, set_key
+from .grouping import Grouping, Ids, KnownSet
 from .stating import record_of, stated_payload
 
 REJECTED_BYTES_MAX = 256 * 1024 * 1024
@@ -70,8 +70,13 @@ def state_facts(project: str, facts: Iterable[Fact], received_at_ms: int) -> Del
     return Delivery(stated_payload(told), received_at_ms, items, project, stated=True)
 
 
-Arrival = tuple[Record, SetKey, int, int]
-"""A record that may be new, its set, the number of its delivery, and its place in it."""
+Arrival = tuple[Record, int, int]
+"""A record that may be new, the number of its delivery, and its place in it."""
+
+NOTHING = SetKey(())
+"""The set of what links nothing: items, and facts of which nothing counts."""
+
+NO_SET = KnownSet(0, None, 0)
 
 
 class Intake:
@@ -147,7 +152,8 @@ class _Batch:
         self._changes = changes
         self._payload_ids: dict[int, int] = {}
         self._entries: dict[tuple[int, int], list[Entry]] = defaultdict(list)
-        self._tallies: list[Counter[str]] = []
+        self._duplicates: Counter[int] = Counter()
+        self._rejected: Counter[int] = Counter()
 
     def run(self, deliveries: Sequence[Delivery]) -> list[Receipt]:
         arrivals: dict[str, list[Arrival]] = defaultdict(list)
@@ -159,57 +165,68 @@ class _Batch:
             sighting = Sighting(set_id, self._payload_id(number), tuple(entries))
             self._changes.sightings.append(sighting)
         self._store_payloads(deliveries)
-        return [_receipt(tally) for tally in self._tallies]
+        return [self._receipt(number, len(said.items)) for number, said in enumerate(deliveries)]
+
+    def _receipt(self, number: int, received: int) -> Receipt:
+        rejected, duplicates = self._rejected[number], self._duplicates[number]
+        return Receipt(received, received - rejected - duplicates, rejected, duplicates)
 
     def _sort_out(
         self, number: int, delivery: Delivery, arrivals: dict[str, list[Arrival]]
     ) -> None:
         """Records by project; rejections are written down."""
-        self._tallies.append(Counter())
         if delivery.crc_mismatch and delivery.items:
             self._count(delivery.items[0][0], "crc_mismatches")
         for nth, (project, item) in zip(_places(delivery), delivery.items, strict=True):
-            self._count(project, "received", number)
             if isinstance(item, Rejection):
+                self._rejected[number] += 1
                 self._reject(project, item, Place(self._payload_id(number), nth), delivery)
-                self._tallies[number]["rejected"] += 1
-                continue
-            policy = self._intake.grouping(project).policy
-            key = SetKey(()) if item.fact is None else set_key(item.fact, policy)
-            arrivals[project].append((item, key, number, nth))
+            else:
+                arrivals[project].append((item, number, nth))
 
-    def _count(self, project: str, name: str, number: int | None = None) -> None:
+    def _count(self, project: str, name: str, added: int = 1) -> None:
         counters = self._changes.counters
-        counters[project, name] = counters.get((project, name), 0) + 1
-        if number is not None:
-            self._tallies[number][name] += 1
+        counters[project, name] = counters.get((project, name), 0) + added
 
     def _take(self, project: str, arrived: list[Arrival]) -> None:
         """Everything that is new of one project's records."""
         grouping = self._intake.grouping(project)
-        grouping.prefetch(key for _, key, _, _ in arrived)
-        known_before = self._known_before(project, grouping, arrived)
-        for record, key, number, nth in arrived:
-            if record.event_id in known_before:
-                self._count(project, "duplicates", number)
+        keys = [_key(grouping, record) for record, _, _ in arrived]
+        grouping.prefetch(keys)
+        seen = self._known_before(project, grouping, zip(arrived, keys, strict=True))
+        duplicates = 0
+        known, entries, before = NO_SET, list[Entry](), (-1, NOTHING)
+        for (record, number, nth), key in zip(arrived, keys, strict=True):
+            if record.event_id in seen:
+                self._duplicates[number] += 1
+                duplicates += 1
                 continue
-            known_before.add(record.event_id)
-            self._count(project, "accepted", number)
-            known = grouping.known_set(key, self._changes)
-            known.newest_ms = max(known.newest_ms, record.time_ms)
-            entry = Entry(record.time_ms, record.event_id, record.type, nth)
-            self._entries[number, known.set_id].append(entry)
+            seen.add(record.event_id)
+            if before[1] is not key or before[0] != number:  # mostly a run of the same
+                known, before = grouping.known_set(key, self._changes), (number, key)
+                entries = self._entries[number, known.set_id]
+            if record.time_ms > known.newest_ms:
+                known.newest_ms = record.time_ms
+            entries.append(Entry(record.time_ms, record.event_id, record.type, nth))
             if not record.timed:
                 self._changes.untimed.append((project, record.event_id))
             if record.fact is not None:
                 grouping.add(known, record.fact)
         grouping.flush(self._changes)
+        self._count(project, "received", len(arrived))
+        self._count(project, "accepted", len(arrived) - duplicates)
+        self._count(project, "duplicates", duplicates)
 
-    def _known_before(self, project: str, grouping: Grouping, arrived: list[Arrival]) -> set[str]:
+    def _known_before(
+        self, project: str, grouping: Grouping, arrived: Iterable[tuple[Arrival, SetKey]]
+    ) -> set[str]:
         """Event ids in the store already, looked for only where a repeat is possible: a set that
         was seen at that time or later, or a time that the record did not carry itself."""
         spans: dict[int, tuple[KnownSet, int, int]] = {}
-        for record, key, _, _ in arrived:
+        untimed = []
+        for (record, _, _), key in arrived:
+            if not record.timed:
+                untimed.append(record.event_id)
             known = grouping.sets.get(key)
             if known is not None and record.time_ms <= known.newest_ms:
                 _, low, high = spans.get(known.set_id, (known, record.time_ms, record.time_ms))
@@ -218,12 +235,12 @@ class _Batch:
         found: set[str] = set()
         for known, low, high in spans.values():
             found |= self._intake.store.seen(project, known.set_id, low, high)
-        untimed = [record.event_id for record, _, _, _ in arrived if not record.timed]
         if untimed:
             found |= self._intake.store.seen_untimed(project, untimed)
         return found
 
     def _reject(self, project: str, rejection: Rejection, place: Place, delivery: Delivery) -> None:
+        self._count(project, "received")
         self._count(project, "rejected")
         self._count(project, f"rejected_{rejection.code.value}")
         if not self._intake.has_room(project):
@@ -261,5 +278,5 @@ def _places(delivery: Delivery) -> Iterable[int]:
     return range(len(delivery.items)) if delivery.places is None else delivery.places
 
 
-def _receipt(tally: Counter[str]) -> Receipt:
-    return Receipt(tally["received"], tally["accepted"], tally["rejected"], tally["duplicates"])
+def _key(grouping: Grouping, record: Record) -> SetKey:
+    return NOTHING if record.fact is None else grouping.key_of(record.fact)

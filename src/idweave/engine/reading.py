@@ -50,19 +50,22 @@ def follow(reader: Reader, project: str, name: int) -> UserRow:
         if row.merged_into is None and not row.gone:
             return row
         leads_to = row.merged_into if row.merged_into is not None else _heir(reader, row)
-        if leads_to is None or leads_to == name:
+        if leads_to is None:
             break
         name = leads_to
     raise NotFound(f"The user once called {name} holds nothing any more.")
 
 
 def _heir(reader: Reader, row: UserRow) -> int | None:
-    """Whom the founding event of a name that a late fact took away belongs to."""
+    """Whom a name leads to that a late fact took away: the user of its founding event; where that
+    is nobody's now, the first user that holds, or held last, an identity of that event."""
     runs = reader.runs([row.founder_set])
     run = run_at(runs, row.founder) if runs else None
     if run is not None and run.name is not None:
         return run.name
-    owners = (state.owner for state in reader.set_members(row.founder_set))
+    members = reader.set_members(row.founder_set)
+    owners = [state.owner for state in members]
+    owners += [reader.last_stay(state.identity_id) for state in members]
     return next((owner for owner in owners if owner is not None), None)
 
 

@@ -36,7 +36,7 @@ def raw_text(reader: Reader, row: RejectionRow) -> str:
 def _record(said: PayloadRow, row: RejectionRow) -> dict[str, Any] | Rejection | None:
     """The record that a rejection is about; None where it is about the request as a whole."""
     records = () if row.place.nth == WHOLE_REQUEST else read_payload(said.body)
-    return records[row.place.nth] if row.place.nth < len(records) else None
+    return records[row.place.nth] if 0 <= row.place.nth < len(records) else None
 
 
 class Retry:
