@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from idweave.core.errors import ConfigError, NotFound
+from idweave.core.errors import ConfigError, InputError
 from idweave.unionid.config import APP, PLATFORM, TOP, UnionIdSettings, parse
 from idweave.unionid.secret import Secret
 
@@ -31,7 +31,7 @@ def mistake(*apps: dict[str, Any], **top: Any) -> str:
     with pytest.raises(ConfigError) as caught:
         parsed(*apps, **top)
     assert caught.value.fix
-    return caught.value.message
+    return str(caught.value)
 
 
 def test_a_whole_configuration_is_read() -> None:
@@ -67,19 +67,19 @@ def test_a_secret_comes_from_the_environment_or_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("apps", "place"),
     [
-        ([{"kind": "web"}], "unionid.apps[0].appid is missing"),
-        ([app(), {"appid": "wxb"}], "unionid.apps[1].kind is missing"),
-        ([app(kind="shop")], "unionid.apps[0].kind is 'shop'"),
-        ([app(provider="wechta")], "unionid.apps[0].provider is 'wechta'"),
-        ([app(open_platform="mian")], "unionid.apps[0].open_platform is 'mian'"),
-        ([app(secert_env="X")], "unionid.apps[0].secert_env is not a setting"),
-        ([app(secret_file="x")], "unionid.apps[0].secret_file stands beside `secret_env`"),
-        ([app(token="static")], "unionid.apps[0].token_env is missing"),
-        ([app(token="external")], "unionid.apps[0].token_url is missing"),
-        ([app(token="component")], "unionid.apps[0].component_appid is missing"),
-        ([app(), app()], "unionid.apps has the appid 'wxa' twice"),
-        ([app(name="A"), app(appid="wxb", name="A")], "unionid.apps has the name 'A' twice"),
-        ([app(appid=7)], "unionid.apps[0].appid is not of type str"),
+        ([{"kind": "web"}], "unionid.apps[0].appid: It is missing"),
+        ([app(), {"appid": "wxb"}], "unionid.apps[1].kind: It is missing"),
+        ([app(kind="shop")], "unionid.apps[0].kind: It is 'shop'"),
+        ([app(provider="wechta")], "unionid.apps[0].provider: It is 'wechta'"),
+        ([app(open_platform="mian")], "unionid.apps[0].open_platform: It is 'mian'"),
+        ([app(secert_env="X")], "unionid.apps[0].secert_env: It is not a setting"),
+        ([app(secret_file="x")], "unionid.apps[0].secret_file: It stands beside `secret_env`"),
+        ([app(token="static")], "unionid.apps[0].token_env: It is missing"),
+        ([app(token="external")], "unionid.apps[0].token_url: It is missing"),
+        ([app(token="component")], "unionid.apps[0].component_appid: It is missing"),
+        ([app(), app()], "unionid.apps: It has the appid 'wxa' twice"),
+        ([app(name="A"), app(appid="wxb", name="A")], "unionid.apps: It has the name 'A' twice"),
+        ([app(appid=7)], "unionid.apps[0].appid: It is not of type str"),
     ],
 )
 def test_a_mistake_in_an_app_is_named(apps: list[dict[str, Any]], place: str) -> None:
@@ -89,7 +89,7 @@ def test_a_mistake_in_an_app_is_named(apps: list[dict[str, Any]], place: str) ->
 @pytest.mark.parametrize(
     ("top", "place"),
     [
-        ({"open_platforms": [{"name": "a"}]}, "unionid.open_platforms[0].key is missing"),
+        ({"open_platforms": [{"name": "a"}]}, "unionid.open_platforms[0].key: It is missing"),
         ({"open_platforms": [{"name": "a", "key": "$k"}]}, "has no main one"),
         (
             {"open_platforms": [{"name": "a", "main": True}, {"name": "b", "main": True}]},
@@ -97,14 +97,14 @@ def test_a_mistake_in_an_app_is_named(apps: list[dict[str, Any]], place: str) ->
         ),
         (
             {"open_platforms": [{"name": "a", "main": True}, {"name": "a", "key": "$k"}]},
-            "unionid.open_platforms[1].name is 'a' again",
+            "unionid.open_platforms[1].name: It is 'a' again",
         ),
         ({"open_platforms": [{"name": "a", "main": True, "key": "$k"}]}, "open_platforms[0].key"),
-        ({"open_platforms": ["a"]}, "unionid.open_platforms is no list of tables"),
-        ({"parallel": 0}, "unionid.parallel is 0"),
-        ({"parallel": True}, "unionid.parallel is not of type int"),
-        ({"allow_hosts": ["localhost"]}, "unionid.allow_hosts holds what is no host:port"),
-        ({"stat": "x"}, "unionid.stat is not a setting"),
+        ({"open_platforms": ["a"]}, "unionid.open_platforms: It is no list of tables"),
+        ({"parallel": 0}, "unionid.parallel: It is 0"),
+        ({"parallel": True}, "unionid.parallel: It is not of type int"),
+        ({"allow_hosts": ["localhost"]}, "unionid.allow_hosts: It holds what is no host:port"),
+        ({"stat": "x"}, "unionid.stat: It is not a setting"),
     ],
 )
 def test_a_mistake_at_the_top_is_named(top: dict[str, Any], place: str) -> None:
@@ -140,7 +140,10 @@ def test_a_secret_in_the_file_itself_is_refused_and_not_shown(table: dict[str, A
 def test_a_secret_that_is_not_there_is_named_by_its_place(tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("")
     for table, place in (
-        ({"secret_env": "NOBODY_SET_THIS"}, "secret_env names NOBODY_SET_THIS, which is not set"),
+        (
+            {"secret_env": "NOBODY_SET_THIS"},
+            "secret_env: It names NOBODY_SET_THIS, which is not set",
+        ),
         ({"secret_file": "missing"}, "which cannot be read"),
         ({"secret_file": "empty"}, "which is empty"),
     ):
@@ -148,11 +151,11 @@ def test_a_secret_that_is_not_there_is_named_by_its_place(tmp_path: Path) -> Non
         assert settings.apps[0].secret is not None
         with pytest.raises(ConfigError) as caught:
             settings.apps[0].secret()
-        assert place in caught.value.message
+        assert place in str(caught.value)
 
 
 def test_an_app_that_nobody_configured_is_named_with_those_there_are() -> None:
-    with pytest.raises(NotFound) as caught:
+    with pytest.raises(InputError) as caught:
         parsed(app(name="Shop")).app("Club")
     assert "Shop" in caught.value.fix
 

@@ -1,135 +1,81 @@
-"""``idweave unionid``: OpenIDs to people, from the command line. Each command is thin over the
-room's functions; what is printed is in ``unionid_views``, what is opened in ``unionid_wiring``."""
+"""``unionid accounts|sync|overlap|code|decrypt|rebind|mock``: OpenIDs to people.
+
+Each command is thin over the room's functions; ``unionid_views.py`` says what they found,
+``unionid_wiring.py`` opens what they work with.
+"""
 
 from __future__ import annotations
 
 import functools
 import signal
 import sys
-import time
-from collections.abc import Callable
-from enum import IntEnum
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from idweave.core.errors import ConfigError, IdweaveError, InputError, NotFound
-from idweave.unionid import mock, picture
+from idweave.core.errors import ConfigError, InputError
 from idweave.unionid.apps import App
 from idweave.unionid.config import UnionIdSettings
-from idweave.unionid.decryption import decrypt_user_data, signature_holds
-from idweave.unionid.errcodes import Action
-from idweave.unionid.errors import PlatformError
+from idweave.unionid.decryption import AGE_MS_MAX, decrypt_user_data, signature_holds
 from idweave.unionid.login import exchange, remember
 from idweave.unionid.migration import migrate_openids
-from idweave.unionid.mock.scenarios import write_config
 from idweave.unionid.overlap import as_csv, as_json, overlap
-from idweave.unionid.ports import Clock
+from idweave.unionid.picture import upset
 from idweave.unionid.rebinding import rebind
 from idweave.unionid.sync import Tally, sync_account
 
 from . import unionid_views as views
-from .unionid_wiring import Session
+from .exits import Exit
+from .offering import group, offer
+from .session import Session, clock
+from .unionid_wiring import opened, secret, settings_of, stating
 
-HELP = """OpenIDs to people: who is one person across WeChat accounts and other platforms.
+app = group(
+    "unionid",
+    "OpenIDs to people: which followers of several accounts are one person. "
+    "Try it offline: idweave unionid mock --write demo",
+)
 
-The configuration's `unionid` tables name the apps; secrets come from the environment or
-from files. Try everything offline:
+PARKED = 3
+"""What a sync ends with that stopped at the platform's quota: the same command goes on tomorrow."""
 
-  idweave unionid mock --write demo &
-  idweave unionid sync --config demo/idweave.toml
-  idweave unionid overlap --config demo/idweave.toml
+WITHOUT_STORE = frozenset({"store", "project"})
+WITHOUT_SETTINGS = frozenset({"store", "project", "config"})
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 partly done: the platform's quota
-of the day is used up; the same command goes on tomorrow where it stopped."""
-
-app = typer.Typer(
-    name="unionid", help=HELP, no_args_is_help=True, pretty_exceptions_enable=False,
-    add_completion=False,
-)  # fmt: skip
-
-ConfigOption = Annotated[
-    Path, typer.Option("--config", help="Configuration file.", envvar="IDWEAVE_CONFIG")
-]
-StoreOption = Annotated[
-    str, typer.Option("--store", help="Store that takes the facts, unless `collector` is set.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 AppsArgument = Annotated[
-    list[str] | None, typer.Argument(help="Names or appids; all that apply when none is given.")
+    list[str] | None, typer.Argument(metavar="[APP]...", help="Names or appids; without: all.")
 ]
-AppArgument = Annotated[str, typer.Argument(help="Name or appid of the app.")]
-
-CONFIG = Path("idweave.toml")
+AppArgument = Annotated[str, typer.Argument(metavar="APP", help="Name or appid of the app.")]
 
 
-class Code(IntEnum):
-    """What the process ends with."""
-
-    DONE = 0
-    FAILED = 1
-    USAGE = 2
-    PARTIAL = 3
-
-
-def code_of(error: IdweaveError) -> Code:
-    """The exit code of an error."""
-    if isinstance(error, ConfigError | InputError | NotFound):
-        return Code.USAGE
-    if isinstance(error, PlatformError) and error.action is Action.PARK:
-        return Code.PARTIAL
-    return Code.FAILED
-
-
-def command(name: str) -> Callable[[Callable[..., Code]], Callable[..., None]]:
-    """A command of the group: errors become one message and an exit code, never a trace."""
-
-    def attach(run: Callable[..., Code]) -> Callable[..., None]:
-        @functools.wraps(run)
-        def guarded(**options: Any) -> None:
-            try:
-                code = run(**options)
-            except IdweaveError as error:
-                views.complain(error, json=bool(options.get("json")))
-                code = code_of(error)
-            if code is not Code.DONE:
-                raise typer.Exit(code)
-
-        return app.command(name)(guarded)
-
-    return attach
-
-
-# -- the commands ----------------------------------------------------------------------------------
-
-
-@command("accounts")
+@offer(app, "accounts", without=WITHOUT_STORE)
 def accounts(
+    session: Session,
     *,
-    config: ConfigOption = CONFIG,
-    json: JsonOption = False,
     check: Annotated[
-        bool, typer.Option("--check", help="Also ask each platform for a token.")
+        bool, typer.Option("--check", help="Also try each token at the platform.")
     ] = False,
-) -> Code:
-    """List the apps: platform, Open Platform account, token source, last sync, quota.
+) -> Exit:
+    """The apps: platform, Open Platform account, token source, last sync, quota.
 
-    Example: idweave unionid accounts --check
+    \b
+    Example:
+      idweave unionid accounts
+      idweave unionid accounts --check
     """
-    with Session(config).opened() as opened:
-        rows = [views.account_row(opened, one, check=check) for one in opened.settings.apps]
-    views.show_accounts(rows, json=json)
-    return Code.FAILED if any(row["problem"] for row in rows) else Code.DONE
+    with opened(session, facts=False) as room:
+        rows = [views.account_row(room, one, check=check) for one in room.settings.apps]
+    views.show_accounts(rows, session.output)
+    return Exit.FAILED if any(row["problem"] for row in rows) else Exit.DONE
 
 
-@command("sync")
+@offer(app, "sync")
 def sync(
-    *,
+    session: Session,
     apps: AppsArgument = None,
-    config: ConfigOption = CONFIG,
-    store: StoreOption = "",
-    json: JsonOption = False,
+    *,
     delta: Annotated[
         bool, typer.Option("--delta", help="Ask only who is new; finds no changed union ids.")
     ] = False,
@@ -137,206 +83,228 @@ def sync(
         bool, typer.Option("--retry-now", help="Try quotas that were used up before.")
     ] = False,
     migrated_from: Annotated[
-        str,
-        typer.Option(
-            help="App that changed its owner into the one app named here: also bind "
-            "old openids to new ones."
-        ),
-    ] = "",
+        str | None,
+        typer.Option(metavar="APP", help="The app whose followers moved to the one named."),
+    ] = None,
     from_id: Annotated[
-        str, typer.Option(help="The old app's `gh_` id, where its appid is refused.")
+        str, typer.Option(metavar="GH_ID", help="That app's gh_ id, if its appid is refused.")
     ] = "",
-) -> Code:
-    """Fetch the followers of official accounts, and tell the graph who is one person.
+) -> Exit:
+    """Fetch the followers of official accounts and tell the graph who is one person.
 
-    Goes on where it was stopped, however that was. Example: idweave unionid sync shop --delta
+    Goes on where it was stopped, however that was. Ends with 3 when the platform's quota of the
+    day is used up: run it again tomorrow.
+
+    \b
+    Example:
+      idweave unionid sync
+      idweave unionid sync Shop --delta
     """
-    session = Session(config, store)
-    with session.opened(with_sink=True) as opened, views.bar(json=json) as watch:
-        tallies = []
-        for one in chosen(opened.settings, apps, followers=True):
+    with opened(session, facts=True) as room:
+        tallies: list[Tally] = []
+        for one in chosen(room.settings, apps, followers=True):
             if retry_now:
-                opened.ledger.unpark(one.appid)
-            parallel, mode = opened.settings.parallel, "delta" if delta else "full"
-            tallies.append(
-                sync_account(opened.room, one, mode=mode, parallel=parallel, watch=watch)
-            )
+                room.ledger.unpark(one.appid)
+            run = functools.partial(sync_account, room.room, one, mode="delta" if delta else "full")
+            with views.bar(one.title, session.output) as watch:
+                tallies.append(run(parallel=room.settings.parallel, watch=watch))
         if migrated_from:
-            pair = (_only(opened.settings, apps), opened.settings.app(migrated_from))
-            tallies.append(migrate_openids(opened.room, opened.migrations, pair, from_id))
-    views.show_tallies(tallies, json=json)
-    return tally_code(tallies)
+            pair = (_only(room.settings, apps), room.settings.app(migrated_from))
+            tallies.append(migrate_openids(room.room, room.migrations, pair, from_id))
+    views.show_tallies(tallies, session.output)
+    return code_of(tallies)
 
 
-def tally_code(tallies: list[Tally]) -> Code:
-    """Failed if any failed or had facts refused; partly done if any is parked."""
+def code_of(tallies: Sequence[Tally]) -> Exit:
+    """Failed if any failed or had facts refused; else parked if any is."""
     if any((tally.stopped and not tally.parked) or tally.refused for tally in tallies):
-        return Code.FAILED
-    return Code.PARTIAL if any(tally.parked for tally in tallies) else Code.DONE
+        return Exit.FAILED
+    return Exit(PARKED) if any(tally.parked for tally in tallies) else Exit.DONE
 
 
-@command("overlap")
+@offer(app, "overlap", without=WITHOUT_STORE)
 def show_overlap(
-    *,
+    session: Session,
     apps: AppsArgument = None,
-    config: ConfigOption = CONFIG,
-    json: JsonOption = False,
+    *,
     csv: Annotated[bool, typer.Option("--csv", help="Print the matrix as CSV.")] = False,
-    svg: Annotated[Path | None, typer.Option("--svg", help="Also draw it into this file.")] = None,
-) -> Code:
-    """Count the people who follow the accounts, and how many follow which together.
+    svg: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also draw it into this file.")
+    ] = None,
+) -> None:
+    """How many people follow the accounts, and how many follow which of them together.
 
-    Example: idweave unionid overlap shop club --svg overlap.svg
+    \b
+    Example:
+      idweave unionid overlap
+      idweave unionid overlap Shop Club --svg overlap.svg
     """
-    with Session(config).opened() as opened:
-        found = overlap(opened.database, chosen(opened.settings, apps, followers=not apps))
+    with opened(session, facts=False) as room:
+        found = overlap(room.database, chosen(room.settings, apps, followers=not apps))
     if svg is not None:
-        views.write(svg, picture.upset(found))
+        views.write(svg, upset(found))
     if csv:
         sys.stdout.write(as_csv(found))
-    elif json:
-        views.say_json(as_json(found))
+    elif session.output.json:
+        session.output.document(as_json(found))
     else:
-        views.show_overlap(found)
-    return Code.DONE
+        views.show_overlap(found, session.output)
 
 
-@command("code")
+@offer(app, "code")
 def code(
-    *,
+    session: Session,
     name: AppArgument,
-    code: Annotated[str, typer.Argument(help="The login code; `-` reads it from stdin.")],
-    config: ConfigOption = CONFIG,
-    store: StoreOption = "",
-    json: JsonOption = False,
-    anonymous_code: Annotated[str, typer.Option(help="Douyin's code of a visitor.")] = "",
+    code: Annotated[str, typer.Argument(metavar="CODE", help="The code; `-`: from stdin.")],
+    *,
+    anonymous_code: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Douyin's code of a visitor.")
+    ] = None,
     with_session_key: Annotated[
         bool, typer.Option("--with-session-key", help="Print the session key. Keep it secret.")
     ] = False,
-    into_graph: Annotated[
-        bool, typer.Option("--remember", help="Keep the pair and tell the graph.")
+    keep: Annotated[
+        bool, typer.Option("--remember", help="Keep the pair of ids, and tell the graph.")
     ] = False,
-) -> Code:
+) -> None:
     """Exchange a login code for the ids of who logged in.
 
-    Example: idweave unionid code mini-shop 0a3bC… --json
+    \b
+    Example:
+      idweave unionid code "Mini shop" 0a3bCdEf
+      idweave unionid code "Mini shop" 0a3bCdEf --remember --json
     """
-    with Session(config, store).opened(with_sink=into_graph) as opened:
-        one = opened.settings.app(name)
-        given = sys.stdin.readline().strip() if code == "-" else code
+    with opened(session, facts=keep) as room:
+        one = room.settings.app(name)
         login = exchange(
-            opened.room.client,
+            room.room.client,
             one,
-            given,
-            anonymous_code=anonymous_code or None,
+            sys.stdin.readline().strip() if code == "-" else code,
+            anonymous_code=anonymous_code,
             with_session_key=with_session_key,
         )
-        tally = remember(opened.room, one, login) if into_graph else None
-    views.show_login(login, tally, json=json)
-    return Code.DONE
+        tally = remember(room.room, one, login) if keep else None
+    views.show_login(login, tally, session.output)
 
 
-@command("decrypt")
+@offer(app, "decrypt", without=WITHOUT_STORE)
 def decrypt(
-    *,
+    session: Session,
     name: AppArgument,
-    iv: Annotated[str, typer.Option(help="The iv that came with the data, base64.")],
-    data: Annotated[str, typer.Option(help="The encrypted data, base64; `-`: from stdin.")] = "-",
-    session_key_env: Annotated[str, typer.Option(help="Variable with the session key.")] = "",
+    *,
+    iv: Annotated[str, typer.Option(metavar="BASE64", help="The iv that came with the data.")],
+    data: Annotated[
+        str, typer.Option(metavar="BASE64", help="The encrypted data; `-`: from stdin.")
+    ] = "-",
+    session_key_env: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Variable with the session key.")
+    ] = None,
     session_key_file: Annotated[
-        Path | None, typer.Option(help="File with the session key.")
+        Path | None, typer.Option(metavar="FILE", help="File with the session key.")
     ] = None,
     raw_data: Annotated[str, typer.Option(help="`rawData`, to check its signature.")] = "",
     signature: Annotated[str, typer.Option(help="`signature` of `rawData`.")] = "",
     any_age: Annotated[
         bool, typer.Option("--any-age", help="Also data older than 5 minutes.")
     ] = False,
-    config: ConfigOption = CONFIG,
-    json: JsonOption = False,
-) -> Code:
+) -> None:
     """Open a mini program's encrypted user data, and check that it is what it says.
 
-    Example: idweave unionid decrypt mini-shop --iv r7BX… --session-key-file key < data.txt
+    \b
+    Example:
+      idweave unionid decrypt "Mini shop" --iv r7BX… --session-key-file key < data.txt
     """
-    session = Session(config)
-    one = session.settings.app(name)
-    key = session.secret(session_key_env, session_key_file)
+    one = settings_of(session).app(name)
+    key = secret(session_key_env, session_key_file)
     if signature and not signature_holds(raw_data, key, signature):
         fix = "Send rawData unchanged, and use the session key of the same login."
         raise InputError("The signature does not fit rawData and session key.", fix=fix)
-    text = sys.stdin.read() if data == "-" else data
-    limit = {"age_ms_max": None} if any_age else {}
-    found = decrypt_user_data(text, iv, key, appid=one.appid, now_ms=session.clock(), **limit)
-    views.show_payload(found, json=json)
-    return Code.DONE
+    found = decrypt_user_data(
+        sys.stdin.read() if data == "-" else data,
+        iv,
+        key,
+        appid=one.appid,
+        now_ms=clock(),
+        age_ms_max=None if any_age else AGE_MS_MAX,
+    )
+    views.show_fields(found, session.output)
 
 
-@command("rebind")
+@offer(app, "rebind")
 def rebind_changed(
-    *,
+    session: Session,
     apps: AppsArgument = None,
-    config: ConfigOption = CONFIG,
-    store: StoreOption = "",
-    json: JsonOption = False,
+    *,
     yes: Annotated[
         bool, typer.Option("--yes", help="Do it; without this it is only shown.")
     ] = False,
-) -> Code:
+) -> Exit:
     """Accept union ids that changed: the old one leaves its user, the new one is bound.
 
-    Needs the store for itself: stop the server for it. Example: idweave unionid rebind shop --yes
+    Needs the store for itself: stop the server for it.
+
+    \b
+    Example:
+      idweave unionid rebind
+      idweave unionid rebind Shop --yes
     """
-    session = Session(config, store)
-    with session.opened() as opened, session.stating(wanted=yes) as state:
-        now_ms = session.clock()
-        some = chosen(opened.settings, apps, followers=False)
-        alarms = [alarm for one in some for alarm in opened.room.followers.alarms(one.appid)]
-        done = rebind(opened.room.followers, some, state, now_ms)
-    views.show_rebound(alarms, done, done_for_good=yes, json=json)
-    return Code.FAILED if done.blocked else Code.DONE
+    with opened(session, facts=False) as room, stating(session, wanted=yes) as state:
+        some = chosen(room.settings, apps, followers=False)
+        followers = room.room.followers
+        alarms = [alarm for one in some for alarm in followers.alarms(one.appid)]
+        done = rebind(followers, some, state, clock())
+    views.show_rebound((alarms, done), session.output, done_for_good=yes)
+    return Exit.FAILED if done.blocked else Exit.DONE
 
 
-@command("mock")
+@offer(app, "mock", without=WITHOUT_SETTINGS)
 def start_mock(
+    session: Session,
     *,
-    scenario: Annotated[str, typer.Option(help="What happens; see --list.")] = "brand",
+    scenario: Annotated[str, typer.Option(metavar="NAME", help="What happens.")] = "brand",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8900,
     write: Annotated[
-        Path | None, typer.Option(help="Folder for a configuration and made-up secrets.")
+        Path | None, typer.Option(metavar="FOLDER", help="For settings and made-up secrets.")
     ] = None,
-    list_: Annotated[bool, typer.Option("--list", help="List the scenarios.")] = False,
-    json: JsonOption = False,
-) -> Code:
+    list_them: Annotated[bool, typer.Option("--list", help="List the scenarios.")] = False,
+) -> None:
     """Run a platform that is not there, on loopback: followers, logins, quotas, faults.
 
-    Example: idweave unionid mock --scenario quota --write demo
+    \b
+    Example:
+      idweave unionid mock --write demo
+      idweave unionid mock --list
     """
-    if list_:
-        views.show_scenarios(json=json)
-        return Code.DONE
+    from idweave.unionid import mock  # asyncio and all: only who asks for it pays for it
+
+    if list_them:
+        views.show_scenarios(session.output)
+        return
     if scenario not in mock.SCENARIOS:
         fix = f"Use one of: {', '.join(mock.SCENARIOS)}."
-        raise InputError(f"There is no scenario {scenario!r}.", fix=fix)
-    run_mock(scenario, port, write, json=json)
-    return Code.DONE
+        raise InputError(f"There is no scenario {scenario[:50]!r}.", fix=fix)
+    run_mock(session, scenario, port, write)
 
 
-def run_mock(scenario: str, port: int, write: Path | None, *, json: bool) -> None:
+def run_mock(session: Session, scenario: str, port: int, write: Path | None) -> None:
     """Serve until Ctrl-C or a polite kill."""
-    clock: Clock = lambda: time.time_ns() // 1_000_000  # noqa: E731 - three words
+    from idweave.unionid import mock
+    from idweave.unionid.mock.scenarios import write_config
+
     world = mock.build(scenario, clock)
+    signals = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # threads inherit it: sigwait hears them
     try:
         with mock.MockServer(world, port) as server:
             accounts = list(world.accounts.values())
             path = write and write_config(write, accounts, server.url, server.host)
-            views.show_mock(world, (server.url, path), json=json)
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
-            signal.sigwait({signal.SIGINT, signal.SIGTERM})
+            views.show_mock(world, (server.url, path), session.output)
+            signal.sigwait(signals)
     except OSError as error:
-        fix = "Name another --port, or --port 0 for any free one."
-        raise InputError(f"Port {port} cannot be used: {error.strerror}.", fix=fix) from None
-    except KeyboardInterrupt:
-        return
+        fix = "Name another --port (0: any free one) or --write folder."
+        raise InputError(f"The mock cannot start: {error.strerror}.", fix=fix) from None
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
 
 
 # -- which apps ------------------------------------------------------------------------------------
@@ -349,7 +317,7 @@ def chosen(settings: UnionIdSettings, named: list[str] | None, *, followers: boo
     found = [one for one in settings.apps if not followers or one.kind == "official_account"]
     if not found:
         fix = "Add [[unionid.apps]] tables, or try `idweave unionid mock --write demo`."
-        raise ConfigError("No app of the configuration fits.", fix=fix)
+        raise ConfigError("No app fits.", field="unionid.apps", fix=fix)
     return found
 
 

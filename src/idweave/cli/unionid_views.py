@@ -1,26 +1,15 @@
-"""What ``idweave unionid`` prints: tables and bars for people, JSON for machines."""
+"""What ``idweave unionid`` says: tables and bars for people, documents for machines."""
 
 from __future__ import annotations
 
-import json as to_json
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING, Any
 
 from idweave.core.errors import IdweaveError, InputError
-from idweave.unionid import mock, wechat
+from idweave.unionid import wechat
 from idweave.unionid.apps import App
-from idweave.unionid.errors import DecryptionError, PlatformError
 from idweave.unionid.login import Login
 from idweave.unionid.opening import Opened
 from idweave.unionid.overlap import Overlap, reason_text
@@ -29,38 +18,15 @@ from idweave.unionid.rebinding import Rebound
 from idweave.unionid.state import Alarm
 from idweave.unionid.sync import Progress, Tally
 
+from .output import Output, number_text, time_text, visible
+from .progress import progress
+
+if TYPE_CHECKING:
+    from idweave.unionid.mock import World
+
 ALARMS_SHOWN = 20
 COMBINATIONS_SHOWN = 15
-
-PIPE_COLUMNS = 160
-"""The width of tables where no terminal says its own."""
-
-
-def say(text: str, style: str = "") -> None:
-    """One line for people."""
-    _console().print(Text(_plain(text), style=style), soft_wrap=True)
-
-
-def say_json(answer: Any) -> None:
-    """The answer for machines."""
-    sys.stdout.write(to_json.dumps(answer, ensure_ascii=False, indent=2) + "\n")
-
-
-def complain(error: IdweaveError, *, json: bool) -> None:
-    """What went wrong and what to do, on stderr; with ``json`` as data."""
-    if json:
-        told: dict[str, Any] = {"code": error.code, "message": error.message, "fix": error.fix}
-        if isinstance(error, PlatformError):
-            refused = error.refused
-            told |= {"errcode": refused.errcode, "rid": refused.rid, "appid": refused.appid}
-        if isinstance(error, DecryptionError):
-            told["errcode"] = error.errcode
-        sys.stderr.write(to_json.dumps({"error": told}, ensure_ascii=False) + "\n")
-        return
-    console = Console(stderr=True, highlight=False, width=_width(sys.stderr))
-    console.print(Text(f"{error.code}: {_plain(error.message)}", style="red"), soft_wrap=True)
-    if error.fix:
-        console.print(Text(_plain(error.fix)), soft_wrap=True)
+"""The first ones say what it is about; JSON has all of them."""
 
 
 def write(path: Path, text: str) -> None:
@@ -73,25 +39,12 @@ def write(path: Path, text: str) -> None:
 
 
 @contextmanager
-def bar(*, json: bool) -> Iterator[Callable[[Progress], None]]:
-    """A progress bar per account, on stderr, where somebody looks."""
-    console = Console(stderr=True)
-    if json or not console.is_terminal:
-        yield lambda _: None
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Bars(*columns, console=console, transient=True) as bars:
-        tasks: dict[str, Any] = {}
+def bar(title: str, output: Output) -> Iterator[Callable[[Progress], None]]:
+    """A progress bar for one account."""
+    with progress(output, visible(title), 100, things="followers") as shown:
 
         def watch(at: Progress) -> None:
-            if at.appid not in tasks:
-                tasks[at.appid] = bars.add_task(at.appid, total=None)
-            bars.update(tasks[at.appid], completed=at.listed, total=at.total or None)
+            shown.show(at.listed * 100 // at.total if at.total else 0, at.listed)
 
         yield watch
 
@@ -99,16 +52,13 @@ def bar(*, json: bool) -> Iterator[Callable[[Progress], None]]:
 # -- accounts --------------------------------------------------------------------------------------
 
 
-def account_row(opened: Opened, app: App, *, check: bool) -> dict[str, Any]:
+def account_row(room: Opened, app: App, *, check: bool) -> dict[str, Any]:
     """What is known of one app."""
-    account_id = opened.database.account_id(app.appid)
-    last = opened.room.runs.last(account_id)
-    now_ms = opened.around.clock()
-    parked = [
-        row.parked_until_ms
-        for row in opened.ledger.spent(app.appid)
-        if row.parked_until_ms > now_ms
-    ]
+    account_id = room.database.account_id(app.appid)
+    last = room.room.runs.last(account_id)
+    now_ms = room.around.clock()
+    spent = room.ledger.spent(app.appid)
+    parked = [row.parked_until_ms for row in spent if row.parked_until_ms > now_ms]
     return {
         "name": app.title,
         "appid": app.appid,
@@ -116,99 +66,124 @@ def account_row(opened: Opened, app: App, *, check: bool) -> dict[str, Any]:
         "kind": app.kind,
         "open_platform": app.open_platform.name if app.open_platform else "",
         "token": app.token.kind,
-        "last_sync_ms": None if last is None else last[1] or last[0],
-        "last_sync_open": last is not None and last[1] is None,
-        "alarms": sum(1 for _ in opened.room.followers.alarms(app.appid)),
+        "last_sync_at_ms": None if last is None else last[1] or last[0],
+        "last_sync_finished": last is not None and last[1] is not None,
+        "alarms": sum(1 for _ in room.room.followers.alarms(app.appid)),
         "parked_until_ms": max(parked, default=None),
-        "problem": _problem(opened, app, check=check),
+        "problem": _problem(room, app, check=check),
     }
 
 
-def _problem(opened: Opened, app: App, *, check: bool) -> str:
+def _problem(room: Opened, app: App, *, check: bool) -> str:
     try:
         if app.secret is not None:
             app.secret()
         if check and app.provider.name == "wechat":
             values = {"cgi_path": wechat.FOLLOWERS.path}
-            opened.room.client.call(app, wechat.QUOTA, values)
+            room.room.client.call(app, wechat.QUOTA, values)
     except IdweaveError as error:
         return str(error)
     return ""
 
 
-def show_accounts(rows: Sequence[Mapping[str, Any]], *, json: bool) -> None:
+def show_accounts(rows: Sequence[Mapping[str, Any]], output: Output) -> None:
     """The apps."""
-    if json:
-        say_json({"accounts": list(rows)})
+    if output.json:
+        output.document({"accounts": rows})
         return
-    names = ("name", "appid", "platform", "kind", "open platform", "token", "last sync", "alarms")
-    table = _table(*names)
-    for row in rows:
-        sync = _time(row["last_sync_ms"]) + (" (not finished)" if row["last_sync_open"] else "")
-        cells = (row[key] for key in ("name", "appid", "provider", "kind", "open_platform"))
-        table.add_row(*map(_cell, (*cells, row["token"], sync, row["alarms"])))
-    _console().print(table)
+    names = ("name", "appid", "provider", "kind", "open platform", "token", "last sync", "alarms")
+    cells = [
+        (
+            *(row[key] for key in ("name", "appid", "provider", "kind", "open_platform", "token")),
+            _sync_text(row),
+            number_text(row["alarms"]),
+        )
+        for row in rows
+    ]
+    output.table(names, cells, right=("alarms",))
     for row in rows:
         if row["parked_until_ms"]:
-            say(f"{row['name']}: quota used up; parked until {_time(row['parked_until_ms'])}")
+            until = time_text(row["parked_until_ms"])
+            output.warn(f"{visible(row['name'])}: the day's quota is used up until {until}")
         if row["problem"]:
-            say(f"{row['name']}: {row['problem']}", "red")
+            output.warn(f"{visible(row['name'])}: {visible(row['problem'])}")
+
+
+def _sync_text(row: Mapping[str, Any]) -> str:
+    if row["last_sync_at_ms"] is None:
+        return "never"
+    return time_text(row["last_sync_at_ms"]) + ("" if row["last_sync_finished"] else " (stopped)")
 
 
 # -- sync ------------------------------------------------------------------------------------------
 
 
-def show_tallies(tallies: Sequence[Tally], *, json: bool) -> None:
+def show_tallies(tallies: Sequence[Tally], output: Output) -> None:
     """What a sync did."""
-    if json:
-        say_json({"accounts": [asdict(tally) for tally in tallies]})
+    if output.json:
+        output.document({"accounts": tallies})
         return
-    table = _table("account", "followers", "asked", "unfollowed", "alarms", "facts", "known before")
+    counts = ("followers", "asked", "unfollowed", "alarms", "facts", "repeats")
+    rows = [(tally.name, *map(number_text, _counts(tally))) for tally in tallies]
+    output.table(("account", *counts), rows, right=counts)
     for tally in tallies:
-        counts = (tally.listed, tally.asked, tally.unfollowed, tally.alarms, tally.facts)
-        table.add_row(_cell(tally.name), *map(_count, (*counts, tally.repeats)))
-    _console().print(table)
-    for tally in tallies:
+        name = visible(tally.name)
         if tally.stopped:
-            say(f"{tally.name}: {tally.stopped}", "yellow" if tally.parked else "red")
+            output.warn(f"{name}: {visible(tally.stopped)}")
         if tally.alarms:
-            say(f"{tally.name}: {tally.alarms:,} union ids changed: `idweave unionid rebind`.")
+            number = number_text(tally.alarms)
+            output.warn(f"{name}: {number} union ids changed; see `idweave unionid rebind`")
         if tally.refused:
-            say(
-                f"{tally.name}: {tally.refused:,} facts were rejected: `idweave rejections`.", "red"
-            )
+            number = number_text(tally.refused)
+            output.warn(f"{name}: {number} facts rejected; see `idweave rejections list`")
+
+
+def _counts(tally: Tally) -> tuple[int, ...]:
+    return (
+        tally.listed, tally.asked, tally.unfollowed, tally.alarms, tally.facts, tally.repeats,
+    )  # fmt: skip
 
 
 # -- overlap ---------------------------------------------------------------------------------------
 
 
-def show_overlap(found: Overlap) -> None:
-    """The answer for people: the sentence, the matrix, who follows what, and what is missing."""
-    say(headline(found), "bold")
+def show_overlap(found: Overlap, output: Output) -> None:
+    """The sentence, the matrix, who follows what, and who is missing."""
+    output.say(headline(found), style="bold")
     if found.people != found.people_at_most:
-        say(subline(found))
-    table = _table("account", "followers", "known", *(line.name for line in found.accounts))
-    for line, row in zip(found.accounts, found.matrix, strict=True):
-        table.add_row(_cell(line.name), *map(_count, (line.followers, line.known, *row)))
-    _console().print(table)
-    combinations = _table("people", "follow exactly")
-    for one in found.combinations[:COMBINATIONS_SHOWN]:
-        names = " + ".join(found.accounts[number].name for number in one.accounts)
-        combinations.add_row(_count(one.people), _cell(names))
-    _console().print(combinations)
+        output.say(subline(found))
+    names = [visible(line.name) for line in found.accounts]
+    rows = [
+        (line.name, *map(number_text, (line.followers, line.known, *row)))
+        for line, row in zip(found.accounts, found.matrix, strict=True)
+    ]
+    output.say()
+    columns = ("account", "followers", "known", *names)
+    output.table(columns, rows, title="Who follows both", right=columns[1:])
+    output.say()
+    output.table(
+        ("people", "follow exactly"),
+        [
+            (number_text(one.people), " + ".join(names[number] for number in one.accounts))
+            for one in found.combinations[:COMBINATIONS_SHOWN]
+        ],
+        right=("people",),
+    )
     for line in found.accounts:
         for why, count in line.unresolved.items():
-            say(f"{line.name}: {count:,} without a union id: {reason_text(why)}")
+            number = number_text(count)
+            output.say(f"{visible(line.name)}: {number} without a union id: {reason_text(why)}")
         if line.alarms:
-            say(f"{line.name}: {line.alarms:,} union ids changed: `idweave unionid rebind`")
+            number = number_text(line.alarms)
+            output.warn(f"{visible(line.name)}: {number} union ids changed; see `rebind`")
 
 
 # -- the rest --------------------------------------------------------------------------------------
 
 
-def show_login(login: Login, tally: Tally | None, *, json: bool) -> None:
+def show_login(login: Login, tally: Tally | None, output: Output) -> None:
     """Who logged in. The session key is in it only when it was asked for."""
-    told: dict[str, object] = {
+    told: dict[str, Any] = {
         "provider": login.provider,
         "appid": login.appid,
         "openid": login.openid,
@@ -225,117 +200,71 @@ def show_login(login: Login, tally: Tally | None, *, json: bool) -> None:
         told["session_key"] = login.session_key.reveal()
     if tally is not None:
         told["facts"] = tally.facts
-    if json:
-        say_json(told)
+    if output.json:
+        output.document(told)
         return
-    table = _table("what", "value")
-    for name, value in told.items():
-        if value not in {"", False}:
-            table.add_row(_cell(name), _cell(value))
-    _console().print(table)
+    rows = [(name, value) for name, value in told.items() if value not in {"", False}]
+    output.table(("what", "value"), rows)
     if login.why is not None:
-        say(f"No union id: {reason_text(login.why)}.")
+        output.say(f"No union id: {reason_text(login.why)}.")
 
 
-def show_payload(payload: Mapping[str, Any], *, json: bool) -> None:
+def show_fields(payload: Mapping[str, Any], output: Output) -> None:
     """Decrypted data."""
-    if json:
-        say_json(payload)
+    if output.json:
+        output.document(payload)
         return
-    table = _table("field", "value")
-    for name, value in payload.items():
-        table.add_row(_cell(name), _cell(value))
-    _console().print(table)
+    output.table(("field", "value"), list(payload.items()))
 
 
 def show_rebound(
-    alarms: Sequence[Alarm], done: Rebound, *, done_for_good: bool, json: bool
+    found: tuple[Sequence[Alarm], Rebound], output: Output, *, done_for_good: bool
 ) -> None:
     """What a rebind did, or would do."""
-    blocked = done.first_blocked
-    if json:
+    alarms, done = found
+    if output.json:
         rows = [alarm._asdict() for alarm in alarms]
-        told = {"alarms": rows, "repaired": done.repaired * done_for_good, "blocked": done.blocked}
-        say_json(told)
+        repaired = done.repaired if done_for_good else 0
+        output.document({"alarms": rows, "repaired": repaired, "blocked": done.blocked})
         return
-    table = _table("appid", "openid", "union id before", "union id now")
-    for alarm in alarms[:ALARMS_SHOWN]:
-        cells = (alarm.appid, alarm.openid, alarm.old_unionid, alarm.new_unionid)
-        table.add_row(*map(_cell, cells))
     if alarms:
-        _console().print(table)
-    say(f"{len(alarms):,} union ids changed.")
+        columns = ("appid", "openid", "union id before", "union id now")
+        shown = alarms[:ALARMS_SHOWN]
+        output.table(
+            columns, [(one.appid, one.openid, one.old_unionid, one.new_unionid) for one in shown]
+        )
+    output.say(f"{number_text(len(alarms))} union ids changed.")
     if done.repaired:
-        word = "were bound anew" if done_for_good else "would be bound anew: add --yes"
-        say(f"{done.repaired:,} {word}.")
-    if blocked is not None:
-        where = ", ".join(blocked.standing_in)
-        say(
-            f"{done.blocked:,} are blocked: the old union id still stands in {where}. Sync that "
-            "first; if it still stands then, one account moved to another Open Platform account: "
-            "give it an [[unionid.open_platforms]] of its own.",
-            "yellow",
+        word = "were bound anew" if done_for_good else "would be bound anew with --yes"
+        output.say(f"{number_text(done.repaired)} {word}.")
+    if done.first_blocked is not None:
+        where = visible(", ".join(done.first_blocked.standing_in))
+        output.warn(
+            f"{number_text(done.blocked)} are blocked: the old union id still stands in {where}. "
+            "Sync that first; if it still stands then, one account moved to another Open Platform "
+            "account: give it an [[unionid.open_platforms]] of its own."
         )
 
 
-def show_scenarios(*, json: bool) -> None:
+def show_scenarios(output: Output) -> None:
     """What the mock can play."""
-    rows = list(mock.SCENARIOS.values())
-    if json:
-        say_json([{"name": row.name, "meaning": row.meaning} for row in rows])
+    from idweave.unionid.mock import SCENARIOS
+
+    rows = [(row.name, row.meaning) for row in SCENARIOS.values()]
+    if output.json:
+        output.document([{"name": name, "meaning": meaning} for name, meaning in rows])
         return
-    table = _table("scenario", "what happens")
-    for row in rows:
-        table.add_row(_cell(row.name), _cell(row.meaning))
-    _console().print(table)
+    output.table(("scenario", "what happens"), rows)
 
 
-def show_mock(world: mock.World, started: tuple[str, Path | None], *, json: bool) -> None:
+def show_mock(world: World, started: tuple[str, Path | None], output: Output) -> None:
     """Where the mock is."""
     url, path = started
-    if json:
-        say_json({"url": url, "config": str(path) if path else None})
-    else:
-        count = sum(len(one.users) for one in world.accounts.values())
-        say(f"Mock platform at {url}: {len(world.accounts)} apps, {count:,} memberships.")
-        if path is not None:
-            say(f"Configuration in {path}; next: idweave unionid sync --config {path}")
-        say("Stop it with Ctrl-C.")
-    sys.stdout.flush()
-
-
-# -- cells -----------------------------------------------------------------------------------------
-
-
-def _console() -> Console:
-    return Console(highlight=False, width=_width(sys.stdout))
-
-
-def _width(stream: Any) -> int | None:
-    return None if stream.isatty() else PIPE_COLUMNS
-
-
-def _table(*names: str) -> Table:
-    table = Table(box=None, header_style="dim", pad_edge=False)
-    for name in names:
-        table.add_column(Text(_plain(name)), overflow="fold")
-    return table
-
-
-def _cell(value: object) -> Text:
-    return Text(_plain(str(value)))
-
-
-def _count(value: int) -> Text:
-    return Text(f"{value:,}", justify="right")
-
-
-def _plain(text: str) -> str:
-    """Without what would move a terminal's cursor: names and messages come from outside."""
-    return "".join(char if char.isprintable() else " " for char in text)
-
-
-def _time(time_ms: int | None) -> str:
-    if time_ms is None:
-        return "never"
-    return datetime.fromtimestamp(time_ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+    if output.json:
+        output.document({"url": url, "config": None if path is None else str(path)})
+    count = sum(len(one.users) for one in world.accounts.values())
+    output.say(f"Mock platform at {url}: {len(world.accounts)} apps, {count:,} memberships.")
+    if path is not None:
+        output.say(f"Settings in {path}; next: idweave unionid sync --config {path}")
+    output.say("Stop it with Ctrl-C.")
+    output.flush()

@@ -1,25 +1,17 @@
-"""What ``idweave unionid`` opens: configuration, state file, network, and where facts go."""
+"""What ``idweave unionid`` works with: its settings, state file, network, a place for facts."""
 
 from __future__ import annotations
 
 import os
 import random
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from time import sleep, time_ns
-from typing import Any
+from time import sleep
 from urllib.parse import urlsplit
 
 from idweave.core.errors import ConfigError, InputError
 from idweave.core.identity import Fact
-from idweave.core.policy_file import preset
-from idweave.core.record import Project
-from idweave.engine.engine import Engine
-from idweave.stores import open_store
 from idweave.unionid.client import Surroundings
 from idweave.unionid.config import UnionIdSettings, parse
 from idweave.unionid.facts import CollectorSink, CountingSink, EngineSink
@@ -29,110 +21,85 @@ from idweave.unionid.rebinding import State
 from idweave.unionid.secret import Secret
 from idweave.unionid.transport import HttpTransport
 
-STORE = "idweave.db"
+from .session import Session, clock
 
 
-@dataclass(frozen=True)
-class Session:
-    """One run of a command."""
+def settings_of(session: Session) -> UnionIdSettings:
+    """The ``[unionid]`` tables; raises ConfigError."""
+    settings = session.settings
+    if not isinstance(settings.unionid, dict) or not settings.unionid:
+        fix = "Add it to the settings, or try `idweave unionid mock --write demo`."
+        raise ConfigError("There is no table [unionid].", file=str(settings.file or ""), fix=fix)
+    folder = Path() if settings.file is None else settings.file.parent
+    return parse(settings.unionid, os.environ, folder)
 
-    config: Path
-    store: str = ""
 
-    @cached_property
-    def raw(self) -> Mapping[str, Any]:
-        """The configuration as it was written."""
+@contextmanager
+def opened(session: Session, *, facts: bool) -> Iterator[Opened]:
+    """The room; with ``facts`` they reach the graph, else there are none to send."""
+    settings = settings_of(session)
+    hosts = [*settings.allow_hosts, *_host_of(settings.collector)]
+    transport = HttpTransport(allowed=hosts)
+    around = Surroundings(transport, clock, sleep, random.SystemRandom().random)
+    with _sink(session, settings, transport, wanted=facts) as sink:
+        room = open_room(settings, around, sink, holder=f"{os.getpid()}")
         try:
-            return tomllib.loads(self.config.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError):
-            fix = "Name it with --config, or make one: idweave unionid mock --write demo"
-            raise ConfigError(f"{self.config} cannot be read.", fix=fix) from None
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(
-                f"{self.config} is not TOML: {error}.", fix="Mend it there."
-            ) from None
-
-    @cached_property
-    def settings(self) -> UnionIdSettings:
-        """The ``[unionid]`` tables."""
-        found = self.raw.get("unionid")
-        if not isinstance(found, Mapping):
-            fix = "Add [unionid], or try `idweave unionid mock --write demo`."
-            raise ConfigError(f"{self.config} has no [unionid] table.", fix=fix)
-        return parse(found, os.environ, self.config.parent)
-
-    @staticmethod
-    def clock() -> int:
-        """Milliseconds since 1970."""
-        return time_ns() // 1_000_000
-
-    @contextmanager
-    def opened(self, *, with_sink: bool = False) -> Iterator[Opened]:
-        """The room; with ``with_sink`` facts reach the graph, else there are none to send."""
-        settings = self.settings
-        hosts = [*settings.allow_hosts, *_host_of(settings.collector)]
-        transport = HttpTransport(allowed=hosts)
-        around = Surroundings(transport, self.clock, sleep, random.SystemRandom().random)
-        with self._sink(transport, wanted=with_sink) as sink:
-            opened = open_room(settings, around, sink, holder=f"{os.getpid()}")
-            try:
-                yield opened
-            finally:
-                opened.close()
-
-    @contextmanager
-    def _sink(self, transport: HttpTransport, *, wanted: bool) -> Iterator[Sink]:
-        settings = self.settings
-        if not wanted:
-            yield CountingSink()
-        elif settings.collector:
-            token = settings.collector_token and settings.collector_token()
-            yield CollectorSink(transport, settings.collector, token or None)
-        else:
-            with self._engine() as engine:
-                yield EngineSink(engine, settings.project, self.clock)
-
-    @contextmanager
-    def _engine(self) -> Iterator[Engine]:
-        """The engine over the store, which nobody else may have open."""
-        project = Project(self.settings.project, preset("sensors"))
-        keys = [one.open_platform.key for one in self.settings.apps if one.open_platform]
-        for key in keys:
-            if project.policy.rule(key) is None:
-                fix = "Declare it in the project's policy, beside $identity_mp_unionid."
-                raise ConfigError(f"The policy does not declare {key}.", fix=fix)
-        named = self.raw.get("store", {}).get("url", STORE)
-        store = open_store(self.store or str(self.config.parent / named))
-        try:
-            yield Engine(store, {project.name: project}, clock=self.clock)
+            yield room
         finally:
-            store.close()
+            room.close()
 
-    @contextmanager
-    def stating(self, *, wanted: bool) -> Iterator[State | None]:
-        """What states operator facts in the store; None when nothing is to be stated."""
-        if not wanted:
-            yield None
-            return
-        with self._engine() as engine:
 
-            def state(facts: Sequence[Fact]) -> object:
-                return engine.state(self.settings.project, facts)
+@contextmanager
+def _sink(
+    session: Session, settings: UnionIdSettings, transport: HttpTransport, *, wanted: bool
+) -> Iterator[Sink]:
+    if not wanted:
+        yield CountingSink()
+    elif settings.collector:
+        token = None if settings.collector_token is None else settings.collector_token()
+        yield CollectorSink(transport, settings.collector, token)
+    else:
+        _check_keys(session, settings)
+        with session.writing() as engine:
+            yield EngineSink(engine, session.project_name, clock)
 
-            yield state
 
-    def secret(self, variable: str, file: Path | None) -> Secret:
-        """A session key, from the environment or a file and nowhere else."""
-        text = os.environ.get(variable, "").strip() if variable else ""
-        if file is not None:
-            try:
-                text = file.read_text("utf-8").strip()
-            except (OSError, UnicodeDecodeError):
-                raise InputError(f"{file} cannot be read.", fix="Name another file.") from None
-        if not text:
-            fix = "Name where it is with --session-key-env or --session-key-file."
-            raise InputError("There is no session key.", fix=fix)
-        return Secret(text)
+def _check_keys(session: Session, settings: UnionIdSettings) -> None:
+    """Every key that facts will carry is declared, or they would all be rejected."""
+    policy = session.policy(session.project_name)
+    keys = {app.openid_key for app in settings.apps if app.open_platform}
+    for key in sorted(keys | {one.key for one in settings.open_platforms}):
+        if policy.rule(key) is None:
+            fix = f"Declare {key} in it: `extends` a preset and add a [[keys]] table."
+            raise ConfigError(f"The project's policy does not declare {key}.", fix=fix)
+
+
+@contextmanager
+def stating(session: Session, *, wanted: bool) -> Iterator[State | None]:
+    """What states operator facts in the store; None when nothing is to be stated."""
+    if not wanted:
+        yield None
+        return
+    with session.writing() as engine:
+
+        def state(facts: Sequence[Fact]) -> object:
+            return engine.state(session.project_name, facts)
+
+        yield state
+
+
+def secret(variable: str | None, file: Path | None) -> Secret:
+    """A session key, from the environment or a file and nowhere else; raises InputError."""
+    text = os.environ.get(variable, "").strip() if variable else ""
+    if file is not None:
+        try:
+            text = file.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            raise InputError(f"{file} cannot be read.", fix="Name another file.") from None
+    if not text:
+        fix = "Name where it is with --session-key-env or --session-key-file."
+        raise InputError("There is no session key.", fix=fix)
+    return Secret(text)
 
 
 def _host_of(url: str) -> list[str]:

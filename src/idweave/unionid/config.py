@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from idweave.core.errors import ConfigError, NotFound
+from idweave.core.errors import ConfigError, InputError
 
 from .apps import App, Component, OpenPlatform, SecretSource, TokenSettings
 from .providers import PROVIDERS, Provider
@@ -37,7 +37,6 @@ class Field:
 
 TOP = (
     Field("state", str, "file of followers, checkpoints and sealed tokens; `unionid.db`"),
-    Field("project", str, "project whose graph takes the facts; `default`"),
     Field("collector", str, "URL of a running collector that takes the facts; without it they go "
           "into the store, which no server may have open then"),
     Field("collector_token_env", str, "environment variable with the collector's token"),
@@ -90,7 +89,6 @@ class UnionIdSettings:
     """Everything that ``[unionid]`` says."""
 
     state: str
-    project: str
     collector: str
     collector_token: SecretSource | None
     allow_hosts: tuple[str, ...]
@@ -99,12 +97,12 @@ class UnionIdSettings:
     apps: tuple[App, ...]
 
     def app(self, named: str) -> App:
-        """The app of this appid or name; raises NotFound."""
+        """The app of this appid or name; raises InputError."""
         for app in self.apps:
             if named in {app.appid, app.name}:
                 return app
         known = ", ".join(sorted(app.title for app in self.apps)) or "none"
-        raise NotFound(f"No app is called {named!r}.", fix=f"The configuration has: {known}.")
+        raise InputError(f"No app is called {named!r}.", fix=f"The configuration has: {known}.")
 
 
 def parse(
@@ -130,7 +128,6 @@ def parse(
         raise _wrong(f"{place}.parallel", f"is {parallel}", f"Use 1 to {PARALLEL_MAX}.")
     return UnionIdSettings(
         str(folder / raw.get("state", "unionid.db")),
-        raw.get("project", "default"),
         raw.get("collector", ""),
         secrets.source(raw, "collector_token", place),
         tuple(hosts),
@@ -305,4 +302,4 @@ def _suggest(name: object, known: Iterable[str]) -> str:
 
 
 def _wrong(place: str, problem: str, fix: str) -> ConfigError:
-    return ConfigError(f"{place} {problem}.", fix=fix)
+    return ConfigError(f"It {problem}.", field=place, fix=fix)
