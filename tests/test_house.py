@@ -89,6 +89,7 @@ SQL_BY_HAND = {
     "stores/sqlite/reader.py::rejections": "a choice of literals, the values are bound",
     "stores/sqlite/schema.py::migrate": "a pragma cannot be bound; the number is counted there",
     "stores/sqlite/store.py::pragma": "a pragma cannot be bound; no outside text gets there",
+    "unionid/state/followers.py::_known": "one of two constants, the values are bound",
     "unionid/state/schema.py::migrate": "a pragma cannot be bound; the number is counted there",
 }
 SQL = re.compile(

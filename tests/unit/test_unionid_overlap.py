@@ -118,7 +118,7 @@ def test_the_state_file_answers_in_bounded_memory_because_people_come_in_order()
     plan = room.database.rows(
         "EXPLAIN QUERY PLAN SELECT l.open_platform, l.unionid, l.account_id FROM link l"
         " JOIN follower f ON f.account_id = l.account_id AND f.openid = l.openid"
-        " WHERE l.state IN ('due', 'stated') AND f.following = 1"
+        " WHERE l.state = 'now' AND f.following = 1"
         " ORDER BY l.open_platform, l.unionid, l.account_id"
     )
     steps = " ".join(str(row[3]) for row in plan)

@@ -266,7 +266,7 @@ def test_history_keeps_each_union_id_with_its_platform_and_its_times() -> None:
         "SELECT open_platform, unionid, seen_from_ms, seen_to_ms, state FROM link ORDER BY link_id"
     )
     assert rows == [
-        ("main", made_id("main", 0), first, second, "stated"),
+        ("main", made_id("main", 0), first, second, "now"),
         ("main", made_id("sold", 0), third, third, "held"),
     ]
 

@@ -51,8 +51,8 @@ def upset(found: Overlap) -> str:
 def headline(found: Overlap) -> str:
     """The answer in one sentence."""
     count = len(found.accounts)
-    accounts = "1 account is" if count == 1 else f"{count} accounts are"
-    return f"{found.followers:,} followers of {accounts} {found.people:,} known people"
+    accounts = "1 account" if count == 1 else f"{count} accounts"
+    return f"{found.followers:,} followers of {accounts} are {found.people:,} known people"
 
 
 def subline(found: Overlap) -> str:

@@ -146,14 +146,20 @@ def _json(answer: Any) -> bytes:
 class _Connection(asyncio.Protocol):
     """HTTP/1.1 as far as a loopback client needs it: lengths, keep-alive, one at a time."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, open_now: set[asyncio.Transport]) -> None:
         self._world = world
+        self._open_now = open_now
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._open_now.add(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        assert self._transport is not None
+        self._open_now.discard(self._transport)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -226,9 +232,12 @@ class MockServer:
 
     def _run(self) -> None:
         server: asyncio.Server | None = None
+        open_now: set[asyncio.Transport] = set()
         try:
             server = self._loop.run_until_complete(
-                self._loop.create_server(lambda: _Connection(self.world), "127.0.0.1", self._port)
+                self._loop.create_server(
+                    lambda: _Connection(self.world, open_now), "127.0.0.1", self._port
+                )
             )
             self._port = server.sockets[0].getsockname()[1]
         except OSError as error:
@@ -237,5 +246,7 @@ class MockServer:
         if server is not None:
             self._loop.run_forever()
             server.close()
+        for transport in list(open_now):
+            transport.abort()
         self._loop.run_until_complete(asyncio.sleep(0))
         self._loop.close()

@@ -15,7 +15,7 @@ def people(database: Database) -> Iterator[tuple[str, tuple[int, ...]]]:
     rows = database.stream(
         "SELECT l.open_platform, l.unionid, l.account_id FROM link l"
         " JOIN follower f ON f.account_id = l.account_id AND f.openid = l.openid"
-        " WHERE l.state IN ('due', 'stated') AND f.following = 1"
+        " WHERE l.state = 'now' AND f.following = 1"
         " ORDER BY l.open_platform, l.unionid, l.account_id"
     )
     for (platform, _), person in groupby(rows, key=itemgetter(0, 1)):
@@ -30,7 +30,7 @@ def followers(database: Database) -> list[tuple[int, int, int, str, int]]:
             "SELECT f.account_id, f.following, l.link_id IS NOT NULL AS known,"
             " iif(l.link_id IS NOT NULL, '', iif(f.why = '', 'not_asked', f.why)) AS reason,"
             " count(*) FROM follower f LEFT JOIN link l ON l.account_id = f.account_id"
-            " AND l.openid = f.openid AND l.state IN ('due', 'stated')"
+            " AND l.openid = f.openid AND l.state = 'now'"
             " GROUP BY f.account_id, f.following, known, reason ORDER BY 1, 2, 3, 4"
         )
     ]

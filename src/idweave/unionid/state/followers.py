@@ -98,10 +98,13 @@ _LISTED = (
 )
 
 
+_KNOWN = "SELECT link_id, openid, open_platform, unionid FROM link WHERE account_id = ? AND state"
+_STANDING = f"{_KNOWN} = 'now' AND openid IN"
+_HELD = f"{_KNOWN} = 'held' AND openid IN"
 _OF_ALARM = (
     "WHERE account_id = (SELECT account_id FROM account WHERE appid = ?) AND openid = ? AND state"
 )
-_NOW = f"{_OF_ALARM} IN ('due', 'stated')"
+_NOW = f"{_OF_ALARM} = 'now'"
 _WAITING = f"{_OF_ALARM} = 'held'"
 
 
@@ -173,7 +176,7 @@ class Followers:
         """Pairs of an account that the graph was not told of, oldest first."""
         rows = self._database.rows(
             "SELECT link_id, openid, unionid, seen_from_ms FROM link"
-            " WHERE state = 'due' AND account_id = ? AND open_platform = ?"
+            " WHERE told = 0 AND account_id = ? AND open_platform = ?"
             " ORDER BY link_id LIMIT ?",
             (account_id, open_platform, limit),
         )
@@ -183,7 +186,7 @@ class Followers:
         """The graph has these for good."""
         with self._database.transaction() as connection:
             connection.executemany(
-                "UPDATE link SET state = 'stated' WHERE link_id = ? AND state = 'due'",
+                "UPDATE link SET told = 1 WHERE link_id = ?",
                 ((link.link_id,) for link in links),
             )
 
@@ -195,7 +198,7 @@ class Followers:
                 "SELECT a.appid, h.openid, h.open_platform, n.unionid, h.unionid, h.seen_from_ms"
                 " FROM link h JOIN account a USING (account_id)"
                 " JOIN link n ON n.account_id = h.account_id AND n.openid = h.openid"
-                " AND n.state IN ('due', 'stated')"
+                " AND n.state = 'now'"
                 " WHERE h.state = 'held' AND (?1 IS NULL OR a.appid = ?1)"
                 " ORDER BY a.appid, h.openid",
                 (appid,),
@@ -206,7 +209,7 @@ class Followers:
         """Accounts where somebody's union id is still the old one, and no alarm says otherwise."""
         rows = self._database.rows(
             "SELECT DISTINCT a.appid FROM link l JOIN account a USING (account_id)"
-            " WHERE l.open_platform = ? AND l.unionid = ? AND l.state IN ('due', 'stated')"
+            " WHERE l.open_platform = ? AND l.unionid = ? AND l.state = 'now'"
             " AND NOT EXISTS (SELECT 1 FROM link h WHERE h.account_id = l.account_id"
             " AND h.openid = l.openid AND h.state = 'held') ORDER BY a.appid",
             (alarm.open_platform, alarm.old_unionid),
@@ -218,7 +221,7 @@ class Followers:
         with self._database.transaction() as connection:
             values = (alarm.appid, alarm.openid)
             connection.execute(f"UPDATE link SET state = 'ended' {_NOW}", values)
-            connection.execute(f"UPDATE link SET state = 'stated' {_WAITING}", values)
+            connection.execute(f"UPDATE link SET state = 'now' {_WAITING}", values)
 
 
 class _Held(NamedTuple):
@@ -226,23 +229,17 @@ class _Held(NamedTuple):
     openid: str
     open_platform: str
     unionid: str
-    state: str
 
 
 def _known(
     connection: Connection, account_id: int, openids: Sequence[str]
 ) -> tuple[dict[str, _Held], dict[str, _Held]]:
     """By openid, the union ids that stand and those that wait."""
-    rows = connection.execute(
-        "SELECT link_id, openid, open_platform, unionid, state FROM link WHERE account_id = ?"
-        f" AND openid IN ({marks(openids)}) AND state <> 'ended'",
-        (account_id, *openids),
-    )
-    stands: dict[str, _Held] = {}
-    waits: dict[str, _Held] = {}
-    for row in map(_Held._make, rows):
-        (waits if row.state == "held" else stands)[row.openid] = row
-    return stands, waits
+    found = []
+    for sql in (_STANDING, _HELD):
+        rows = connection.execute(f"{sql} ({marks(openids)})", (account_id, *openids))
+        found.append({row.openid: row for row in map(_Held._make, rows)})
+    return found[0], found[1]
 
 
 def _weigh(
@@ -256,24 +253,24 @@ def _weigh(
     stands, waits = (found.get(answer.openid) for found in known)
     new = (account_id, answer.openid, open_platform, answer.unionid, now_ms, now_ms)
     same = (open_platform, answer.unionid)
-    if stands is not None and stands[2:4] == same:
+    if stands is not None and stands[2:] == same:
         changes.seen_again.append((now_ms, stands.link_id))
         if waits is not None:  # what waited was not so after all
             changes.dropped.append((waits.link_id,))
         return False
     if stands is not None and stands.open_platform == open_platform:
-        if waits is not None and waits[2:4] == same:
+        if waits is not None and waits[2:] == same:
             changes.seen_again.append((now_ms, waits.link_id))
             return False
         if waits is not None:
             changes.dropped.append((waits.link_id,))
-        changes.inserted.append((*new, "held"))
+        changes.inserted.append((*new, "held", 1))
         return True
     if stands is not None:  # the configuration names another Open Platform account now
         changes.ended.append((stands.link_id,))
     if waits is not None:
         changes.dropped.append((waits.link_id,))
-    changes.inserted.append((*new, "due"))
+    changes.inserted.append((*new, "now", 0))
     return False
 
 
@@ -283,12 +280,13 @@ def _columns(answer: Answered) -> tuple[object, ...]:
 
 def _write(connection: Connection, changes: _Changes) -> None:
     connection.executemany(
-        "UPDATE link SET state = 'ended' WHERE link_id = ?", changes.ended + changes.dropped
+        "UPDATE link SET state = 'ended', told = 1 WHERE link_id = ?",
+        changes.ended + changes.dropped,
     )
     connection.executemany("UPDATE link SET seen_to_ms = ? WHERE link_id = ?", changes.seen_again)
     connection.executemany(
         "INSERT INTO link (account_id, openid, open_platform, unionid, seen_from_ms, seen_to_ms,"
-        " state) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        " state, told) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         changes.inserted,
     )
 

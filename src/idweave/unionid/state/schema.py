@@ -22,21 +22,20 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             run_id INTEGER NOT NULL, asked_run_id INTEGER NOT NULL,
             PRIMARY KEY (account_id, openid)
         ) STRICT, WITHOUT ROWID""",
-        # due and stated: the union id now, before and after the graph was told; held: another one
-        # came while this was stated, and waits for a person; ended: was once so
+        # now: the union id that stands; held: another one came, and waits for a person; ended:
+        # was so once. told: the graph knows. Few indexes, for openids come in random order
         """CREATE TABLE link (
             link_id INTEGER PRIMARY KEY, account_id INTEGER NOT NULL, openid TEXT NOT NULL,
             open_platform TEXT NOT NULL, unionid TEXT NOT NULL,
             seen_from_ms INTEGER NOT NULL, seen_to_ms INTEGER NOT NULL,
-            state TEXT NOT NULL CHECK (state IN ('due', 'stated', 'held', 'ended'))
+            state TEXT NOT NULL CHECK (state IN ('now', 'held', 'ended')),
+            told INTEGER NOT NULL CHECK (told IN (0, 1))
         ) STRICT""",
-        "CREATE INDEX link_openid ON link (account_id, openid)",
-        "CREATE UNIQUE INDEX link_now ON link (account_id, openid)"
-        " WHERE state IN ('due', 'stated')",
+        "CREATE UNIQUE INDEX link_now ON link (account_id, openid) WHERE state = 'now'",
         "CREATE UNIQUE INDEX link_held ON link (account_id, openid) WHERE state = 'held'",
-        "CREATE INDEX link_due ON link (account_id, open_platform, link_id) WHERE state = 'due'",
+        "CREATE INDEX link_untold ON link (account_id, open_platform, link_id) WHERE told = 0",
         "CREATE INDEX link_person ON link (open_platform, unionid, account_id, openid)"
-        " WHERE state IN ('due', 'stated')",
+        " WHERE state = 'now'",
         """CREATE TABLE run (
             run_id INTEGER PRIMARY KEY, account_id INTEGER NOT NULL, mode TEXT NOT NULL,
             started_at_ms INTEGER NOT NULL, finished_at_ms INTEGER,
