@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from idweave.unionid.secret import Secret
 from idweave.unionid.state import Database, TokenCache
 from idweave.unionid.state.quota import next_midnight_ms
 from idweave.unionid.tokens import CLAIM_MS
+from idweave.unionid.workers import is_gone, this_worker
 from tests.unit.unionid_room import START_MS, Setup, setup, together, world_of
 
 APPID = "wxa0000000000001"
@@ -98,6 +101,24 @@ def test_a_killed_worker_holds_the_refresh_no_longer_than_its_claim() -> None:
     listed(room)
     assert room.time.now_ms >= now + CLAIM_MS
     assert room.world.calls["stable_token"] == 1
+
+
+def test_a_worker_that_was_killed_while_it_fetched_is_not_waited_for() -> None:
+    room = one_account()
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    holder = f"{this_worker().rpartition('/')[0]}/{ended.pid}:1"
+    now = room.time.now_ms
+    cache = TokenCache(room.database)
+    assert cache.claim(f"stable:wechat:{APPID}", 0, holder, now_ms=now, until_ms=now + CLAIM_MS)
+    listed(room)
+    assert room.time.now_ms == now
+
+
+def test_nobody_is_called_gone_who_may_be_there() -> None:
+    assert not is_gone(f"{this_worker()}:1")
+    assert not is_gone("another-machine/1:1")
+    assert not is_gone("nonsense")
 
 
 def test_a_token_that_could_not_be_fetched_is_fetched_by_the_next_call() -> None:

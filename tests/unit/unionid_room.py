@@ -18,6 +18,7 @@ from idweave.unionid.secret import Secret
 from idweave.unionid.state import Database, Followers, Ledger, Migrations, Runs, TokenCache
 from idweave.unionid.sync import Room
 from idweave.unionid.tokens import Tokens
+from idweave.unionid.workers import is_gone
 
 START_MS = 1_764_000_000_000  # 2025-11-24 16:00 UTC: midnight in China
 MAIN = OpenPlatform("main", "$identity_mp_unionid", main=True)
@@ -135,6 +136,7 @@ def setup(
         sleep=time.sleep,
         chance=lambda: 0.5,
         holder=holder,
+        is_gone=is_gone,
     )
     ledger = Ledger(database)
     client = Client(around, tokens, ledger)

@@ -42,7 +42,7 @@ def opened(session: Session, *, facts: bool) -> Iterator[Opened]:
     transport = HttpTransport(allowed=hosts)
     around = Surroundings(transport, clock, sleep, random.SystemRandom().random)
     with _sink(session, settings, transport, wanted=facts) as sink:
-        room = open_room(settings, around, sink, holder=f"{os.getpid()}")
+        room = open_room(settings, around, sink)
         try:
             yield room
         finally:

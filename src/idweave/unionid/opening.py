@@ -10,6 +10,7 @@ from .ports import Sink
 from .state import Database, Followers, Ledger, Migrations, Runs, TokenCache
 from .sync import Room
 from .tokens import Tokens
+from .workers import is_gone, this_worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +30,16 @@ class Opened:
         self.database.close()
 
 
-def open_room(
-    settings: UnionIdSettings, around: Surroundings, sink: Sink, *, holder: str
-) -> Opened:
-    """Open the state file and what works on it. ``holder`` names this process among the workers
-    that share tokens."""
+def open_room(settings: UnionIdSettings, around: Surroundings, sink: Sink) -> Opened:
+    """Open the state file and what works on it."""
     database = Database(settings.state)
     tokens = Tokens(
         TokenCache(database),
         clock=around.clock,
         sleep=around.sleep,
         chance=around.chance,
-        holder=holder,
+        holder=this_worker(),
+        is_gone=is_gone,
     )
     ledger = Ledger(database)
     client = Client(around, tokens, ledger)

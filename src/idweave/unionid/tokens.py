@@ -132,16 +132,25 @@ class Slot:
 
 
 class Tokens:
-    """Gives out tokens; fetches one only when nobody else did."""
+    """Gives out tokens; fetches one only when nobody else did. ``holder`` names this worker;
+    ``is_gone`` says of another's name that it was killed, so that nobody waits for it."""
 
     def __init__(
-        self, cache: TokenCache, *, clock: Clock, sleep: Sleep, chance: Chance, holder: str
+        self,
+        cache: TokenCache,
+        *,
+        clock: Clock,
+        sleep: Sleep,
+        chance: Chance,
+        holder: str,
+        is_gone: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._cache = cache
         self._clock = clock
         self._sleep = sleep
         self._chance = chance
         self._holder = holder
+        self._is_gone = is_gone
         self._locks: dict[str, threading.Lock] = {}
         self._held: dict[str, tuple[Secret, int]] = {}
         self._guard = threading.Lock()
@@ -173,6 +182,10 @@ class Tokens:
                 slot.name, row.version, holder, now_ms=now, until_ms=now + CLAIM_MS
             ):
                 return self._fetch(slot, row, refresh, holder)
+            other = self._cache.holder(slot.name)
+            if other is not None and self._is_gone(other):
+                self._cache.release(slot.name, other)  # killed while it fetched
+                continue
             self._sleep(POLL_S)
         meaning = "another worker holds the token's refresh and does not end it"
         raise PlatformError(Refused(Action.RETRY, meaning, appid=slot.appid, endpoint="token"))

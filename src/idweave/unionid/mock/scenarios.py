@@ -102,6 +102,9 @@ def build(name: str, clock: Clock) -> World:
 def config_text(accounts: Sequence[MockAccount], url: str, host: str) -> str:
     """A configuration for the mock, as people would write it for the platform."""
     lines = [
+        "[store]",
+        'url = "idweave.db"',
+        "",
         "[unionid]",
         'state = "unionid.db"',
         f'allow_hosts = ["{host}"]  # the mock is neither https nor public',

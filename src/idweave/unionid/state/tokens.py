@@ -42,6 +42,11 @@ class TokenCache:
             )
             return changed.rowcount == 1
 
+    def holder(self, slot: str) -> str | None:
+        """Who fetches the slot's next token now, None for nobody."""
+        rows = self._database.rows("SELECT holder FROM token WHERE slot = ?", (slot,))
+        return rows[0][0] if rows else None
+
     def store(self, slot: str, holder: str, row: TokenRow) -> bool:
         """Put the token that ``holder`` fetched; False when its claim had passed to another."""
         with self._database.transaction() as connection:
