@@ -236,7 +236,7 @@ def test_a_changed_union_id_is_an_alarm_and_no_fact() -> None:
     tally = sync(room)
     assert (tally.alarms, tally.facts) == (3, 0)
     assert sync(room).alarms == 0  # said once
-    alarm = next(iter(room.room.followers.alarms()))
+    alarm = room.room.followers.alarms(APPID)[0]
     assert alarm.appid == APPID
     assert {alarm.old_unionid, alarm.new_unionid} <= {
         made_id(platform, user) for platform in ("main", "sold") for user in range(3)
@@ -250,7 +250,7 @@ def test_a_union_id_that_changes_back_ends_its_alarm() -> None:
     sync(room)
     room.world.rebind(APPID, "main")
     assert sync(room).alarms == 0
-    assert list(room.room.followers.alarms()) == []
+    assert room.room.followers.alarms(APPID) == []
 
 
 def test_history_keeps_each_union_id_with_its_platform_and_its_times() -> None:
@@ -302,7 +302,7 @@ def test_a_rebind_is_blocked_while_another_account_still_has_the_old_union_id() 
     sync(room, OTHER)
     done = rebind(room.room.followers, [room.app(APPID), room.app(OTHER)], stated.extend, 1)
     assert (done.repaired, done.blocked) == (6, 0)
-    assert list(room.room.followers.alarms()) == []
+    assert room.room.followers.alarms(APPID) == []
 
 
 def test_a_rebind_without_a_store_changes_nothing() -> None:
@@ -311,7 +311,7 @@ def test_a_rebind_without_a_store_changes_nothing() -> None:
     room.world.rebind(APPID, "sold")
     sync(room)
     assert rebind(room.room.followers, [room.app(APPID)], None, 1).repaired == 3
-    assert len(list(room.room.followers.alarms())) == 3
+    assert len(room.room.followers.alarms(APPID)) == 3
 
 
 # -- stopped, and going on -------------------------------------------------------------------------

@@ -250,10 +250,8 @@ def rebind_changed(
     """
     with opened(session, facts=False) as room, stating(session, wanted=yes) as state:
         some = chosen(room.settings, apps, followers=False)
-        followers = room.room.followers
-        alarms = [alarm for one in some for alarm in followers.alarms(one.appid)]
-        done = rebind(followers, some, state, clock())
-    views.show_rebound((alarms, done), session.output, done_for_good=yes)
+        done = rebind(room.room.followers, some, state, clock())
+    views.show_rebound(done, session.output, done_for_good=yes)
     return Exit.FAILED if done.blocked else Exit.DONE
 
 

@@ -15,7 +15,7 @@ from idweave.unionid.opening import Opened
 from idweave.unionid.overlap import Overlap, reason_text
 from idweave.unionid.picture import headline, subline
 from idweave.unionid.rebinding import Rebound
-from idweave.unionid.state import Alarm
+from idweave.unionid.state import counting
 from idweave.unionid.sync import Progress, Tally
 
 from .output import Output, number_text, time_text, visible
@@ -24,7 +24,6 @@ from .progress import progress
 if TYPE_CHECKING:
     from idweave.unionid.mock import World
 
-ALARMS_SHOWN = 20
 COMBINATIONS_SHOWN = 15
 """The first ones say what it is about; JSON has all of them."""
 
@@ -68,7 +67,7 @@ def account_row(room: Opened, app: App, *, check: bool) -> dict[str, Any]:
         "token": app.token.kind,
         "last_sync_at_ms": None if last is None else last[1] or last[0],
         "last_sync_finished": last is not None and last[1] is not None,
-        "alarms": sum(1 for _ in room.room.followers.alarms(app.appid)),
+        "alarms": counting.alarms(room.database).get(account_id, 0),
         "parked_until_ms": max(parked, default=None),
         "problem": _problem(room, app, check=check),
     }
@@ -217,23 +216,20 @@ def show_fields(payload: Mapping[str, Any], output: Output) -> None:
     output.table(("field", "value"), list(payload.items()))
 
 
-def show_rebound(
-    found: tuple[Sequence[Alarm], Rebound], output: Output, *, done_for_good: bool
-) -> None:
+def show_rebound(done: Rebound, output: Output, *, done_for_good: bool) -> None:
     """What a rebind did, or would do."""
-    alarms, done = found
     if output.json:
-        rows = [alarm._asdict() for alarm in alarms]
+        told = {"alarms": done.alarms, "first": [alarm._asdict() for alarm in done.first]}
         repaired = done.repaired if done_for_good else 0
-        output.document({"alarms": rows, "repaired": repaired, "blocked": done.blocked})
+        output.document({**told, "repaired": repaired, "blocked": done.blocked})
         return
-    if alarms:
+    if done.first:
         columns = ("appid", "openid", "union id before", "union id now")
-        shown = alarms[:ALARMS_SHOWN]
         output.table(
-            columns, [(one.appid, one.openid, one.old_unionid, one.new_unionid) for one in shown]
+            columns,
+            [(one.appid, one.openid, one.old_unionid, one.new_unionid) for one in done.first],
         )
-    output.say(f"{number_text(len(alarms))} union ids changed.")
+    output.say(f"{number_text(done.alarms)} union ids changed.")
     if done.repaired:
         word = "were bound anew" if done_for_good else "would be bound anew with --yes"
         output.say(f"{number_text(done.repaired)} {word}.")

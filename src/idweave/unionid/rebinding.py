@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from idweave.core.identity import Fact
 
 from .apps import App
 from .facts import rebind_facts
 from .state import Alarm, Followers
-from .state.followers import parts
 
-ALARMS_PER_COMMIT = 500
+ALARMS_SHOWN = 20
 
 State = Callable[[Sequence[Fact]], object]
 """States operator facts in the graph, durably."""
@@ -28,10 +27,12 @@ class Blocked:
 
 @dataclass(slots=True)
 class Rebound:
-    """What a rebind did, or would do."""
+    """What a rebind did, or would do; ``first`` shows what it is about."""
 
+    alarms: int = 0
     repaired: int = 0
     blocked: int = 0
+    first: list[Alarm] = field(default_factory=list)
     first_blocked: Blocked | None = None
 
 
@@ -43,17 +44,24 @@ def rebind(followers: Followers, apps: Sequence[App], state: State | None, now_m
     that account or this one moved alone, and the configuration has to say so.
     """
     done = Rebound()
-    named = {app.appid: app for app in apps}
-    alarms = [alarm for app in apps for alarm in followers.alarms(app.appid)]
-    ready = [alarm for alarm in alarms if _is_ready(followers, alarm, done)]
-    for part in parts(ready, ALARMS_PER_COMMIT):
-        if state is not None:
-            facts = {fact.event_id: fact for alarm in part for fact in _facts(alarm, named, now_ms)}
-            state(list(facts.values()))
-            for alarm in part:
-                followers.settle(alarm)
-        done.repaired += len(part)
+    for app in apps:
+        for alarms in _pages(followers, app):
+            done.alarms += len(alarms)
+            done.first += alarms[: ALARMS_SHOWN - len(done.first)]
+            ready = [alarm for alarm in alarms if _is_ready(followers, alarm, done)]
+            if state is not None and ready:
+                facts = (fact for alarm in ready for fact in _facts(alarm, app, now_ms))
+                state(list({fact.event_id: fact for fact in facts}.values()))
+                followers.settle(ready)
+            done.repaired += len(ready)
     return done
+
+
+def _pages(followers: Followers, app: App) -> Iterator[list[Alarm]]:
+    after = ""
+    while page := followers.alarms(app.appid, after):
+        yield page
+        after = page[-1].openid
 
 
 def _is_ready(followers: Followers, alarm: Alarm, done: Rebound) -> bool:
@@ -64,8 +72,7 @@ def _is_ready(followers: Followers, alarm: Alarm, done: Rebound) -> bool:
     return not elsewhere
 
 
-def _facts(alarm: Alarm, named: dict[str, App], now_ms: int) -> tuple[Fact, ...]:
-    app = named[alarm.appid]
+def _facts(alarm: Alarm, app: App, now_ms: int) -> tuple[Fact, ...]:
     if app.open_platform is None:
         return ()
     return rebind_facts(alarm, (app.open_platform.key, app.openid_key), now_ms)

@@ -18,6 +18,10 @@ PARAMETERS_MAX = 500
 """Values bound in one statement; SQLite's own least bound is 999."""
 
 
+ALARMS_PAGE = 500
+"""Alarms in memory at once: when a company changes its Open Platform account, everybody has one."""
+
+
 class Unresolved(StrEnum):
     """Why a follower has no union id."""
 
@@ -190,20 +194,18 @@ class Followers:
                 ((link.link_id,) for link in links),
             )
 
-    def alarms(self, appid: str | None = None) -> Iterator[Alarm]:
-        """Union ids that changed, by account, then openid."""
-        return (
-            Alarm(*row)
-            for row in self._database.stream(
-                "SELECT a.appid, h.openid, h.open_platform, n.unionid, h.unionid, h.seen_from_ms"
-                " FROM link h JOIN account a USING (account_id)"
-                " JOIN link n ON n.account_id = h.account_id AND n.openid = h.openid"
-                " AND n.state = 'now'"
-                " WHERE h.state = 'held' AND (?1 IS NULL OR a.appid = ?1)"
-                " ORDER BY a.appid, h.openid",
-                (appid,),
-            )
+    def alarms(self, appid: str, after: str = "", limit: int = ALARMS_PAGE) -> list[Alarm]:
+        """Union ids of an account that changed, by openid, from the one after ``after`` on."""
+        rows = self._database.rows(
+            "SELECT a.appid, h.openid, h.open_platform, n.unionid, h.unionid, h.seen_from_ms"
+            " FROM account a JOIN link h ON h.account_id = a.account_id"
+            " JOIN link n ON n.account_id = h.account_id AND n.openid = h.openid"
+            " AND n.state = 'now'"
+            " WHERE h.state = 'held' AND a.appid = ? AND h.openid > ?"
+            " ORDER BY h.openid LIMIT ?",
+            (appid, after, limit),
         )
+        return [Alarm(*row) for row in rows]
 
     def standing_elsewhere(self, alarm: Alarm) -> list[str]:
         """Accounts where somebody's union id is still the old one, and no alarm says otherwise."""
@@ -216,12 +218,12 @@ class Followers:
         )
         return [row[0] for row in rows]
 
-    def settle(self, alarm: Alarm) -> None:
+    def settle(self, alarms: Sequence[Alarm]) -> None:
         """The graph was told: what waited stands now."""
+        values = [(alarm.appid, alarm.openid) for alarm in alarms]
         with self._database.transaction() as connection:
-            values = (alarm.appid, alarm.openid)
-            connection.execute(f"UPDATE link SET state = 'ended' {_NOW}", values)
-            connection.execute(f"UPDATE link SET state = 'now' {_WAITING}", values)
+            connection.executemany(f"UPDATE link SET state = 'ended' {_NOW}", values)
+            connection.executemany(f"UPDATE link SET state = 'now' {_WAITING}", values)
 
 
 class _Held(NamedTuple):
