@@ -170,7 +170,7 @@ def _app(
     if "open_platform" in table:
         platform = _one_of(table["open_platform"], platforms, f"{place}.open_platform")
     elif provider.name != "wechat" and provider.union_key:
-        platform = OpenPlatform(provider.name, provider.union_key)
+        platform = OpenPlatform(provider.title, provider.union_key)
     return App(
         appid=table["appid"],
         name=table.get("name", ""),
