@@ -200,6 +200,15 @@ def test_a_component_token_without_the_latest_ticket_stops_the_account() -> None
     assert (error.refused.errcode, error.code) == (61006, "UNIONID_ACCOUNT_STOPPED")
 
 
+def test_two_workers_with_files_of_their_own_get_the_same_stable_token() -> None:
+    world, time = world_of(MockAccount(APPID, "Shop", users=range(10)))
+    workers = [setup(world, time) for _ in range(2)]
+    for worker in workers:
+        listed(worker)
+        listed(worker)
+    assert world.calls == {"stable_token": 2, "user/get": 4}  # neither ended the other's
+
+
 def test_forcing_stable_tokens_is_limited_by_the_platform() -> None:
     room = one_account()
     values = {"secret": room.world.accounts[APPID].secret, "force_refresh": True}

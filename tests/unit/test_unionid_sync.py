@@ -20,7 +20,7 @@ from idweave.unionid.ports import Delivered
 from idweave.unionid.rebinding import rebind
 from idweave.unionid.state import Database, Unresolved
 from idweave.unionid.sync import Tally, ask, clean_openid, sync_account
-from tests.unit.unionid_room import KeepingSink, Setup, Time, setup, world_of
+from tests.unit.unionid_room import KeepingSink, Setup, Time, setup, together, world_of
 
 APPID, OTHER = "wxa0000000000001", "wxb0000000000002"
 ALWAYS = 10**9
@@ -342,6 +342,36 @@ def test_what_was_answered_before_an_error_is_kept() -> None:
     room.world.faults = []
     tally = sync(room)
     assert (tally.resumed, tally.asked, tally.finished) == (True, 100, True)
+
+
+def test_two_workers_on_one_account_end_with_every_follower_once(tmp_path: Path) -> None:
+    world, time = world_of(MockAccount(APPID, "Shop", users=range(10_200)))
+    sink = KeepingSink()
+    path = str(tmp_path / "state.db")
+    workers = [setup(world, time, database=Database(path), sink=sink) for _ in range(2)]
+    tallies = together(2, lambda n: sync_account(workers[n].room, workers[n].app(APPID)))
+    assert [tally.finished for tally in tallies] == [True, True]
+    assert sink.pairs() == expected_pairs(world)
+    assert followers(workers[0]) == 10_200
+    assert workers[0].database.rows("SELECT count(*) FROM link") == [(10_200,)]
+
+
+def test_a_token_that_dies_under_parallel_batches_is_refreshed_once() -> None:
+    room = shop(range(2000))
+    kill = Fault("batchget", 5, 5, hook=lambda: room.world.kill_tokens(APPID))
+    room.world.faults = [kill]
+    assert sync(room).finished
+    assert room.world.calls["stable_token"] == 2
+
+
+def test_an_account_that_is_rebound_in_the_middle_of_a_run_alarms_at_the_next() -> None:
+    room = shop(range(4000))
+    middle = Fault("batchget", 21, 21, hook=lambda: room.world.rebind(APPID, "sold"))
+    room.world.faults = [middle]
+    tally = sync(room)
+    assert (tally.facts, tally.alarms) == (4000, 0)
+    room.world.faults = []
+    assert sync(room).alarms == 2000  # those that were asked before it
 
 
 class Died(BaseException):

@@ -46,15 +46,16 @@ class Runs:
             return Run(made.lastrowid or 0, account_id, mode, now_ms, "", 0, 0)
 
     def checkpoint(self, run: Run, next_openid: str, listed: int) -> Run:
-        """One more page of ``listed`` followers is done. Nothing changes when another worker has
-        moved the same run on meanwhile."""
+        """One more page of ``listed`` followers is done by this worker. Another one that works on
+        the same run keeps its own place: only who went through every page may finish it."""
+        pages, listed = run.pages + 1, run.listed + listed
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE run SET next_openid = ?, pages = pages + 1, listed = listed + ?"
-                " WHERE run_id = ? AND pages = ?",
-                (next_openid, listed, run.run_id, run.pages),
+                "UPDATE run SET next_openid = ?, pages = ?, listed = ?"
+                " WHERE run_id = ? AND pages < ?",
+                (next_openid, pages, listed, run.run_id, pages),
             )
-        return self._load(run)
+        return replace(run, next_openid=next_openid, pages=pages, listed=listed)
 
     def finish(self, run: Run, now_ms: int) -> int:
         """The list is complete: whoever was not in it has unfollowed. Returns how many."""
@@ -79,11 +80,3 @@ class Runs:
             (account_id,),
         )
         return None if not rows else (rows[0][0], rows[0][1], rows[0][2])
-
-    def _load(self, run: Run) -> Run:
-        rows = self._database.rows(
-            "SELECT run_id, account_id, mode, started_at_ms, next_openid, pages, listed"
-            " FROM run WHERE run_id = ?",
-            (run.run_id,),
-        )
-        return replace(Run(*rows[0]), resumed=run.resumed)
