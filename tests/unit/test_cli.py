@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -10,10 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import idweave as package
 from idweave.cli.exits import EXIT_OF, MEANINGS, Exit, exit_of
-from idweave.cli.output import time_text, visible
+from idweave.cli.output import Output, time_text, visible
 from idweave.core.errors import IdweaveError, StoreFull
 from tests.command import T0, Ran, fill, idweave, record
 
@@ -256,6 +258,23 @@ def test_control_characters_of_values_never_reach_the_terminal(store: Path) -> N
     assert "\x1b" not in ran.out + ask(store, "lookup", "login_id", "no\x1b[31m").err
 
 
+@pytest.mark.parametrize("words", [["lookup", "mobile", "\udcff"], ["lookup", "\udcff", "1"]])
+def test_words_that_are_no_utf_8_are_refused(store: Path, words: list[str]) -> None:
+    ran = ask(store, *words)
+    assert ran.code == 2
+    assert "is not UTF-8 text" in ran.err
+    assert ask(store, "stats", "--project", "\udcff").code == 2
+
+
+def test_a_terminal_of_another_language_gets_codes_and_a_machine_utf_8(store: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    command = [sys.executable, "-m", "idweave", "lookup", "mobile", PHONE, "--store", str(store)]
+    shown = subprocess.run(command, env=environment, capture_output=True, check=True)
+    assert b"\\u5f20\\u4e09" in shown.stdout
+    told = subprocess.run([*command, "--json"], env=environment, capture_output=True, check=True)
+    assert "张三".encode() in told.stdout
+
+
 def test_every_error_has_an_exit_code_of_the_table() -> None:
     def below(kind: type[IdweaveError]) -> list[type[IdweaveError]]:
         return [kind, *(one for child in kind.__subclasses__() for one in below(child))]
@@ -323,3 +342,11 @@ def test_what_cannot_be_seen_is_shown_as_its_code(value: str, shown: str) -> Non
 def test_times_that_no_calendar_has_are_still_shown() -> None:
     assert time_text(None) == "-"
     assert time_text(253_402_300_799_999).startswith(("9999-12-31", "10000"))
+
+
+def test_a_narrow_screen_gets_a_list_where_a_table_would_break_values(store: Path) -> None:
+    output = Output(json=False)
+    stream = io.StringIO()
+    output.console = Console(file=stream, width=40)
+    output.table(("key", "value", "seen", "left"), [("k" * 20, "v" * 30, "today", "")])
+    assert stream.getvalue().splitlines() == ["k" * 20 + "  " + "v" * 30, "    seen today"]

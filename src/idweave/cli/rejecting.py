@@ -60,7 +60,7 @@ def list_all(
         for one in found
     ]
     columns = ("id", "project", "received", "code", "field", "reason", "raw")
-    output.table(columns, rows, right=("id",))
+    output.table(columns, rows, right=("id",), folds=columns[3:])
     _say_fixes(sorted({(one.code, one.fix) for one in found}), output)
     if more:
         output.note(f"more: --cursor {more}")

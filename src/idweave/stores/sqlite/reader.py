@@ -28,6 +28,8 @@ from .writes import NOBODY
 _STATE = "i.identity_id, i.key_id, i.value, i.owner, i.life, i.unbound_ms, i.crowded_ms"
 _USER = "name, founder_ms, founder_kind, founder_event, founder_set, merged_into, gone"
 
+_RUN_SETS = "SELECT DISTINCT set_id, project_id FROM run JOIN identity_set USING (set_id)"
+
 
 def _user(row: tuple[Any, ...]) -> UserRow:
     name, time_ms, kind, event, founder_set, merged_into, gone = row
@@ -184,9 +186,8 @@ class SqliteReader:
 
     def run_sets(self, project: str, names: Sequence[int], anchor_ids: Sequence[int]) -> list[int]:
         """Sets of the project with a run that names any of these users or anchors."""
-        found = "SELECT DISTINCT set_id, project_id FROM run JOIN identity_set USING (set_id)"
-        by_name = self._many(found + " WHERE name IN ({})", names)
-        by_anchor = self._many(found + " WHERE anchor_id IN ({})", anchor_ids)
+        by_name = self._many(f"{_RUN_SETS} WHERE name IN ({{}})", names)
+        by_anchor = self._many(f"{_RUN_SETS} WHERE anchor_id IN ({{}})", anchor_ids)
         number = self._names.project(project)
         rows = (*by_name, *by_anchor)
         return sorted({set_id for set_id, project_id in rows if project_id == number})
