@@ -111,7 +111,7 @@ class Client:
             refused = Refused(
                 Action.UNREACHABLE, str(failed), appid=app.appid, endpoint=endpoint.name
             )
-            raise PlatformError(refused) from None
+            raise PlatformError.saying(refused) from None
         return sending.answer(endpoint, reply, app.appid, secrets)
 
     def _check_parked(self, app: App, endpoint: Endpoint) -> None:
@@ -120,7 +120,7 @@ class Client:
         if until is not None:
             when = _china_time(until)
             meaning = f"the day's quota of {endpoint.quota} is used up; parked until {when} (UTC+8)"
-            raise PlatformError(
+            raise PlatformError.saying(
                 Refused(Action.PARK, meaning, appid=app.appid, endpoint=endpoint.name)
             )
         self._ledger.count(app.appid, endpoint.quota, now)
@@ -203,7 +203,7 @@ class Client:
                 reply = self._around.transport.send(Request("GET", app.token.url, None, headers))
             except TransportFailed as failed:
                 refused = Refused(Action.UNREACHABLE, str(failed), appid=app.appid)
-                raise PlatformError(refused) from None
+                raise PlatformError.saying(refused) from None
             found = sending.answer(endpoint, reply, app.appid, [key])
             token = sending.field_of(found, "access_token", str, (endpoint.name, app.appid))
             life = at_path(found, "expires_in")

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 from idweave.core.errors import IdweaveError
 
@@ -30,13 +31,24 @@ class Refused:
     endpoint: str = ""
 
 
-class PlatformError(IdweaveError):
-    """A platform refused a call, or could not be reached. ``refused`` has the particulars."""
+UNSAID = Refused(Action.UNKNOWN, "the platform refused")
 
-    def __init__(self, refused: Refused) -> None:
+
+class PlatformError(IdweaveError):
+    """A platform refused a call, or could not be reached. The code ends in what is done about it,
+    and ``refused`` has the particulars."""
+
+    code = "UNIONID_*"
+
+    def __init__(self, message: str, *, fix: str = "", refused: Refused = UNSAID) -> None:
+        super().__init__(message, fix=fix)
         self.refused = refused
         self.code = f"UNIONID_{refused.action.value}"
-        super().__init__(_sentence(refused), fix=FIXES[refused.action])
+
+    @classmethod
+    def saying(cls, refused: Refused) -> Self:
+        """The error that says what the platform said, what that means, and what to do."""
+        return cls(_sentence(refused), fix=FIXES[refused.action], refused=refused)
 
     @property
     def action(self) -> Action:
@@ -58,6 +70,6 @@ class DecryptionError(IdweaveError):
 
     code = "UNIONID_DECRYPTION"
 
-    def __init__(self, message: str, *, errcode: int, fix: str) -> None:
+    def __init__(self, message: str, *, errcode: int = -41004, fix: str = "") -> None:
         super().__init__(message, fix=fix)
         self.errcode = errcode

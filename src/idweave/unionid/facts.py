@@ -139,7 +139,7 @@ def _with_token(record: WireRecord, token: Secret | None) -> Mapping[str, Any]:
 
 
 def _collector_error(action: Action, meaning: str) -> PlatformError:
-    return PlatformError(Refused(action, meaning, endpoint="collector"))
+    return PlatformError.saying(Refused(action, meaning, endpoint="collector"))
 
 
 def deliveries(records: Sequence[WireRecord]) -> Iterator[Sequence[WireRecord]]:

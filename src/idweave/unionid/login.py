@@ -102,7 +102,9 @@ def _login(app: App, known: Mapping[str, Any], *, with_session_key: bool) -> Log
     if not openid and not anonymous and not known.get("legacy_id"):
         meaning = "the answer names nobody"
         endpoint = steps_of(app)[0].endpoint.name
-        raise PlatformError(Refused(Action.BAD_ANSWER, meaning, appid=app.appid, endpoint=endpoint))
+        raise PlatformError.saying(
+            Refused(Action.BAD_ANSWER, meaning, appid=app.appid, endpoint=endpoint)
+        )
     snapshot = known.get("snapshot") in {1, "1"}
     union_id = _text(known, "union_id")
     key = known.get("session_key")

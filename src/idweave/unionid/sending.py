@@ -91,7 +91,7 @@ def answer(
     row = shape.row(errcode)
     words = str(at_path(decoded, shape.message_field) or "")
     rid = _RID.search(words)
-    raise PlatformError(
+    raise PlatformError.saying(
         Refused(
             row.action,
             row.meaning,
@@ -114,7 +114,9 @@ def field_of(found: Mapping[str, Any], name: str, kind: type, place: tuple[str, 
     value = found.get(name)
     if not isinstance(value, kind) or isinstance(value, bool):
         meaning = f"the answer has no {name!r} of the right kind"
-        raise PlatformError(Refused(Action.BAD_ANSWER, meaning, appid=place[1], endpoint=place[0]))
+        raise PlatformError.saying(
+            Refused(Action.BAD_ANSWER, meaning, appid=place[1], endpoint=place[0])
+        )
     return value
 
 
@@ -133,4 +135,4 @@ def _decoded(endpoint: Endpoint, reply: Reply, appid: str) -> dict[str, Any]:
 
 
 def _error(endpoint: Endpoint, appid: str, action: Action, meaning: str) -> PlatformError:
-    return PlatformError(Refused(action, meaning, appid=appid, endpoint=endpoint.name))
+    return PlatformError.saying(Refused(action, meaning, appid=appid, endpoint=endpoint.name))

@@ -188,7 +188,9 @@ class Tokens:
                 continue
             self._sleep(POLL_S)
         meaning = "another worker holds the token's refresh and does not end it"
-        raise PlatformError(Refused(Action.RETRY, meaning, appid=slot.appid, endpoint="token"))
+        raise PlatformError.saying(
+            Refused(Action.RETRY, meaning, appid=slot.appid, endpoint="token")
+        )
 
     def _fetch(self, slot: Slot, row: TokenRow, refresh: Secret | None, holder: str) -> Secret:
         try:
