@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 APPID = "wxshop"
 
 FOLLOWERS = int(os.environ.get("UNIONID_FOLLOWERS", "100000"))
-"""How many the memory test syncs. A million takes a minute on two idle cores (measured: 81 MiB at
+"""How many the memory test syncs. A million takes minutes on two busy cores (measured: 84 MiB at
 the peak); what grows with the number of followers shows at a tenth of that, ten times smaller."""
 
 PEAK_KIB_MAX = 100 * 1000 * 1000 // 1024

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from idweave.core.errors import ConfigError
 from idweave.unionid.address import check, is_public
+from idweave.unionid.extras import need
 from idweave.unionid.mock import MockAccount, MockServer
 from idweave.unionid.ports import Request, TransportFailed
 from idweave.unionid.transport import ANSWER_BYTES_MAX, HttpTransport
@@ -168,3 +177,60 @@ def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch
         transport = HttpTransport(allowed=[f"127.0.0.1:{port}"])
         assert transport.send(Request("GET", f"http://127.0.0.1:{port}/")).status == 200
         transport.close()
+
+
+def certificate(folder: Path, name: str) -> ssl.SSLContext:
+    """A server that calls itself so, signed by nobody."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(who)
+        .issuer_name(who)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2120, 1, 1, tzinfo=UTC))
+        .sign(key, hashes.SHA256())
+    )
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    path = folder / "server.pem"
+    path.write_bytes(pem + made.public_bytes(serialization.Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context
+
+
+def test_the_name_is_asked_for_and_a_certificate_that_nobody_signed_is_refused(
+    tmp_path: Path,
+) -> None:
+    asked: list[str | None] = []
+    context = certificate(tmp_path, "platform.test")
+    context.sni_callback = lambda _, name, __: asked.append(name)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(ssl.SSLError, OSError):
+                context.wrap_socket(connection, server_side=True).close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        place = f"platform.test:{port}"
+        transport = HttpTransport(allowed=[place], resolve=lambda host, port: ["127.0.0.1"])
+        with pytest.raises(TransportFailed, match="could not be reached"):
+            transport.send(Request("GET", f"https://{place}/?secret=canary"))
+        transport.close()
+        thread.join()
+    assert asked == ["platform.test"]
+
+
+def test_a_missing_package_is_named_with_the_extra_that_brings_it() -> None:
+    with pytest.raises(ConfigError) as caught:
+        need("no_such_package_of_ours")
+    assert "idweave[unionid]" in caught.value.fix

@@ -9,7 +9,7 @@ import pytest
 
 from idweave.core.errors import InputError, StoreFull, StoreVersion
 from idweave.unionid.state import Database, TokenCache, TokenRow
-from idweave.unionid.state.quota import Ledger, next_midnight_ms
+from idweave.unionid.state.quota import Ledger, next_midnight_ms, parked_until_ms
 from idweave.unionid.state.schema import MIGRATIONS
 from tests.unit.unionid_room import START_MS, together
 
@@ -105,6 +105,13 @@ def test_of_many_workers_one_gets_the_claim(tmp_path: Path) -> None:
 )
 def test_the_day_of_the_platform_ends_at_midnight_in_china(now_ms: int, midnight_ms: int) -> None:
     assert next_midnight_ms(now_ms) == midnight_ms
+
+
+def test_a_quota_is_parked_until_midnight_but_for_an_hour_where_the_reset_may_be_late() -> None:
+    evening, night = START_MS + 20 * 3_600_000, START_MS + 3_600_000
+    assert parked_until_ms(evening) == START_MS + 86_400_000
+    assert parked_until_ms(night) == night + 3_600_000
     database = Database(":memory:")
-    assert Ledger(database).park("wxa", "q", now_ms) == midnight_ms
+    ledger = Ledger(database)
+    assert ledger.park("wxa", "q", evening) == ledger.parked_until("wxa", "q", evening)
     database.close()

@@ -29,7 +29,7 @@ URL = "https://mock.example"
 class Time:
     """A clock that moves when somebody sleeps."""
 
-    now_ms: int = START_MS + 3_600_000
+    now_ms: int = START_MS + 10 * 3_600_000
     slept: list[float] = field(default_factory=list)
 
     def clock(self) -> int:

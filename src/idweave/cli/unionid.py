@@ -9,7 +9,9 @@ from __future__ import annotations
 import functools
 import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -290,17 +292,27 @@ def run_mock(session: Session, scenario: str, port: int, write: Path | None) -> 
     from idweave.unionid.mock.scenarios import write_config
 
     world = mock.build(scenario, clock)
-    signals = {signal.SIGINT, signal.SIGTERM}
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # threads inherit it: sigwait hears them
     try:
-        with mock.MockServer(world, port) as server:
+        with signals_held() as wait, mock.MockServer(world, port) as server:
             accounts = list(world.accounts.values())
             path = write and write_config(write, accounts, server.url, server.host)
             views.show_mock(world, (server.url, path), session.output)
-            signal.sigwait(signals)
+            wait()
     except OSError as error:
         fix = "Name another --port (0: any free one) or --write folder."
         raise InputError(f"The mock cannot start: {error.strerror}.", fix=fix) from None
+
+
+@contextmanager
+def signals_held() -> Iterator[Callable[[], object]]:
+    """Ctrl-C and a polite kill wait until somebody waits for them: gives out that wait."""
+    if sys.platform == "win32":  # which has only Ctrl-C, as an exception
+        yield threading.Event().wait
+        return
+    signals = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # threads inherit it: sigwait hears them
+    try:
+        yield functools.partial(signal.sigwait, signals)
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
 

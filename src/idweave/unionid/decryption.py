@@ -10,6 +10,7 @@ from hashlib import sha1
 from typing import Any
 
 from .errors import DecryptionError
+from .extras import need
 from .secret import Secret
 
 BLOCK_BYTES = 16
@@ -41,6 +42,7 @@ def decrypt_user_data(
 
     ``age_ms_max`` None: of any age. Raises DecryptionError; nothing of the data is in its text.
     """
+    need("cryptography")
     key = _base64(session_key.reveal(), KEY, "session key", _AGAIN)
     vector = _base64(iv, IV, "iv", _CLIENT)
     data = _base64(encrypted, DATA, "data", _CLIENT)

@@ -13,6 +13,7 @@ from . import wechat
 from .endpoint import AnswerShape, Auth, Encoding, Endpoint
 from .errcodes import Action
 from .errors import PlatformError, Refused
+from .extras import need
 from .ports import Chance, Clock, Sleep
 from .providers import FEISHU_SHAPE
 from .secret import Secret
@@ -145,6 +146,7 @@ class Tokens:
         holder: str,
         is_gone: Callable[[str], bool] = lambda _: False,
     ) -> None:
+        need("cryptography")
         self._cache = cache
         self._clock = clock
         self._sleep = sleep

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from .address import DEFAULT_PORTS, Destination, Resolve, check, resolve_by_system
+from .extras import need
 from .ports import Reply, Request, TransportFailed
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class HttpTransport:
     def __init__(
         self, *, allowed: Iterable[str] = (), resolve: Resolve = resolve_by_system
     ) -> None:
+        need("httpx2")
         self._allowed = frozenset(allowed)
         self._resolve = resolve
         self._lock = threading.Lock()

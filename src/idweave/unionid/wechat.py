@@ -97,6 +97,45 @@ QUOTA = Endpoint(
     params=(("cgi_path", "cgi_path"),),
     quota="openapi/quota",
 )
+CLEAR_QUOTA = Endpoint(
+    name="clear_quota",
+    method="POST",
+    path="/cgi-bin/clear_quota",
+    encoding=_JSON,
+    params=(("appid", "appid"),),
+    quota="clear_quota",
+)
+OPEN_CREATE = Endpoint(
+    name="open/create",
+    method="POST",
+    path="/cgi-bin/open/create",
+    encoding=_JSON,
+    params=(("appid", "appid"),),
+    repeatable=False,
+)
+OPEN_GET = Endpoint(
+    name="open/get",
+    method="POST",
+    path="/cgi-bin/open/get",
+    encoding=_JSON,
+    params=(("appid", "appid"),),
+)
+OPEN_BIND = Endpoint(
+    name="open/bind",
+    method="POST",
+    path="/cgi-bin/open/bind",
+    encoding=_JSON,
+    params=(("appid", "appid"), ("open_appid", "open_appid")),
+    repeatable=False,
+)
+OPEN_UNBIND = Endpoint(
+    name="open/unbind",
+    method="POST",
+    path="/cgi-bin/open/unbind",
+    encoding=_JSON,
+    params=(("appid", "appid"), ("open_appid", "open_appid")),
+    repeatable=False,
+)
 PAID_UNIONID = Endpoint(
     name="getpaidunionid",
     path="/wxa/getpaidunionid",

@@ -12,6 +12,13 @@ CHINA_MS = 8 * 3_600_000
 """The platforms' days begin at midnight in China, which has one time zone and no summer time."""
 
 
+RESET_MS_LATEST = 6 * 3_600_000
+"""Until when after midnight a quota may still be yesterday's: the hour of the reset is not
+documented, so that long a refusal is asked about again every hour."""
+
+ASK_AGAIN_MS = 3_600_000
+
+
 class Spent(NamedTuple):
     """Calls of one quota on one day (China's); parked until then, 0 when it is not."""
 
@@ -31,6 +38,13 @@ def next_midnight_ms(time_ms: int) -> int:
     return (china_day(time_ms) + 1) * DAY_MS - CHINA_MS
 
 
+def parked_until_ms(time_ms: int) -> int:
+    """Until when a quota that was refused is left alone."""
+    midnight_ms = next_midnight_ms(time_ms)
+    is_early = time_ms < midnight_ms - DAY_MS + RESET_MS_LATEST
+    return time_ms + ASK_AGAIN_MS if is_early else midnight_ms
+
+
 class Ledger:
     """Counts calls, and remembers what the platform refused for the rest of the day."""
 
@@ -42,8 +56,8 @@ class Ledger:
         self._add(appid, quota, now_ms, (1, 0))
 
     def park(self, appid: str, quota: str, now_ms: int) -> int:
-        """No more calls today; returns until when (ms)."""
-        until_ms = next_midnight_ms(now_ms)
+        """No more calls for now; returns until when (ms)."""
+        until_ms = parked_until_ms(now_ms)
         self._add(appid, quota, now_ms, (0, until_ms))
         return until_ms
 
