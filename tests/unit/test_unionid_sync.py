@@ -196,6 +196,37 @@ def test_who_is_no_longer_listed_has_unfollowed_and_keeps_the_union_id() -> None
     assert followers(room) == 250
 
 
+def test_a_list_that_was_cut_off_takes_nobody_for_unfollowed() -> None:
+    room = shop(range(2000))
+    sync(room)
+    cut = {"total": 2000, "count": 0, "next_openid": ""}
+    room.world.faults = [Fault("user/get", 3, 3, cut)]
+    tally = sync(room)
+    assert (tally.finished, tally.unfollowed) == (False, 0)
+    assert "2,000 followers and listed 0" in tally.stopped
+    assert followers(room) == 2000
+    room.world.faults = []
+    assert sync(room).finished
+
+
+def test_a_list_may_lack_those_who_left_while_it_was_read() -> None:
+    room = shop(range(2000))
+    room.world.faults = [Fault("user/get", 2, 2, {"total": 2090, "count": 0})]
+    assert sync(room).finished
+
+
+def test_numbers_that_come_as_text_are_numbers() -> None:
+    room = shop(range(2))
+    openids = room.world.accounts[APPID].openids
+    rows = [
+        {"subscribe": "0", "openid": openids[0]},
+        {"subscribe": "1", "openid": openids[1], "unionid": "ou"},
+    ]
+    room.world.faults = [Fault("batchget", 1, 1, {"user_info_list": rows})]
+    assert sync(room).facts == 1
+    assert reasons(room) == {"not_following": 1}
+
+
 # -- again and again -------------------------------------------------------------------------------
 
 

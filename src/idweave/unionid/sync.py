@@ -14,6 +14,7 @@ from idweave.core.identity import Identity
 from . import sending, wechat
 from .apps import App, OpenPlatform
 from .client import Client
+from .endpoint import as_code
 from .errcodes import Action
 from .errors import PlatformError
 from .facts import RECORDS_PER_DELIVERY, pair_record
@@ -32,6 +33,10 @@ WAVE_BATCHES = 20
 
 PAGES_MAX = 100_000
 """A list that does not end: ten times the followers of the largest account there is."""
+
+SHORT_MAX, SHORT_PART = 100, 100
+"""How many followers a whole list may lack of what the platform counts: a hundred, or one of a
+hundred, for they come and go while it is read. With more missing it was cut off."""
 
 _STRAY = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
@@ -101,9 +106,9 @@ def sync_account(
     try:
         tell(room, app, tally)
         with ThreadPoolExecutor(min(parallel, PARALLEL_MAX)) as pool:
-            _Job(room, app, pool, tally).work(run, watch)
-        tally.unfollowed = room.runs.finish(run, room.clock())
-        tally.finished = True
+            is_whole = _Job(room, app, pool, tally).work(run, watch)
+        tally.unfollowed = room.runs.finish(run, room.clock(), whole=is_whole)
+        tally.finished = is_whole
     except PlatformError as error:
         tally.stopped = str(error)
         tally.parked = error.action is Action.PARK
@@ -133,31 +138,43 @@ class _Job:
     pool: ThreadPoolExecutor
     tally: Tally
 
-    def work(self, run: Run, watch: Callable[[Progress], None]) -> None:
-        """Page after page, from the checkpoint on."""
+    def work(self, run: Run, watch: Callable[[Progress], None]) -> bool:
+        """Page after page, from the checkpoint on; whether the list was whole."""
         for _ in range(PAGES_MAX):
             page = self._page(run.next_openid)
-            if page is None:
-                return
+            if not page.openids:
+                return self._is_whole(run, page.total)
             watch(Progress(self.app.appid, run.listed, page.total))
             self._ask_page(run, page)
             run = self.room.runs.checkpoint(run, page.next_openid, len(page.openids))
             self.tally.listed = run.listed
             watch(Progress(self.app.appid, run.listed, page.total))
             tell(self.room, self.app, self.tally)
+        return False
 
-    def _page(self, after: str) -> _Page | None:
-        """The page of the list after an openid. None at its end: an empty page, one without
-        data, or one that leads back to itself."""
+    def _is_whole(self, run: Run, total: int) -> bool:
+        missing = total - run.listed
+        if missing <= max(SHORT_MAX, total // SHORT_PART):
+            return True
+        self.tally.stopped = (
+            f"The platform counts {total:,} followers and listed {run.listed:,}: nobody was "
+            "taken for unfollowed. Run it again."
+        )
+        return False
+
+    def _page(self, after: str) -> _Page:
+        """The page of the list after an openid; without openids at its end: an empty page, one
+        without data, or one that leads back to itself."""
         values = {"next_openid": after} if after else {}
         found = self.room.client.call(self.app, wechat.FOLLOWERS, values)
         openids = _openids(found, self.app)
-        total, next_openid = found.get("total"), found.get("next_openid")
+        next_openid, total = found.get("next_openid"), as_code(found.get("total"))
+        counted = total if isinstance(total, int) else 0
         if not openids or next_openid == after:
-            return None
+            return _Page((), "", counted)
         if not isinstance(next_openid, str) or not next_openid:
             next_openid = openids[-1]
-        return _Page(openids, next_openid, total if isinstance(total, int) else 0)
+        return _Page(openids, next_openid, counted)
 
     def _ask_page(self, run: Run, page: _Page) -> None:
         """Ask who the openids of a page are, wave by wave; each wave is kept when it is in."""
@@ -224,7 +241,7 @@ def answered(openid: str, row: dict[str, Any] | None) -> Answered:
     union_id = row.get("unionid")
     if row.get("is_snapshotuser"):
         return Answered(openid, following=True, why=Unresolved.SNAPSHOT_USER)
-    if not row.get("subscribe"):
+    if as_code(row.get("subscribe")) in {0, None}:
         return Answered(openid, following=False, why=Unresolved.NOT_FOLLOWING)
     if not isinstance(union_id, str) or not (union_id := clean_openid(union_id)):
         why = Unresolved.NOT_BOUND

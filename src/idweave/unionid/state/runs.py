@@ -57,13 +57,14 @@ class Runs:
             )
         return replace(run, next_openid=next_openid, pages=pages, listed=listed)
 
-    def finish(self, run: Run, now_ms: int) -> int:
-        """The list is complete: whoever was not in it has unfollowed. Returns how many."""
+    def finish(self, run: Run, now_ms: int, *, whole: bool) -> int:
+        """The list has ended. Was it ``whole``, then who was not in it has unfollowed. Returns how
+        many."""
         with self._database.transaction() as connection:
             gone = connection.execute(
                 "UPDATE follower SET following = 0"
-                " WHERE account_id = ? AND following = 1 AND run_id < ?",
-                (run.account_id, run.run_id),
+                " WHERE account_id = ? AND following = 1 AND run_id < ? AND ?",
+                (run.account_id, run.run_id, whole),
             ).rowcount
             connection.execute(
                 "UPDATE run SET finished_at_ms = ?, unfollowed = ?"
