@@ -19,7 +19,7 @@ from idweave.unionid.overlap import overlap
 from idweave.unionid.ports import Delivered
 from idweave.unionid.rebinding import rebind
 from idweave.unionid.state import Database, Unresolved
-from idweave.unionid.sync import Tally, ask, clean_openid, sync_account
+from idweave.unionid.sync import Progress, Tally, ask, clean_openid, sync_account
 from tests.unit.unionid_room import KeepingSink, Setup, Time, setup, together, world_of
 
 APPID, OTHER = "wxa0000000000001", "wxb0000000000002"
@@ -71,6 +71,16 @@ def test_every_follower_is_listed_asked_and_told_once(count: int) -> None:
     assert room.sink.pairs() == expected_pairs(room.world)
     assert room.world.calls["batchget"] == -(-count // 100)
     assert room.world.calls["user/get"] == -(-count // 10_000) + 1
+
+
+def test_progress_is_told_wave_by_wave_against_what_the_platform_counts() -> None:
+    room = shop(range(10_100))
+    told: list[Progress] = []
+    sync_account(room.room, room.app(APPID), watch=told.append)
+    assert [at.listed for at in told] == [
+        0, 2000, 4000, 6000, 8000, 10_000, 10_000, 10_100,
+    ]  # fmt: skip
+    assert {at.total for at in told} == {10_100}
 
 
 def test_a_last_page_without_data_ends_the_list() -> None:

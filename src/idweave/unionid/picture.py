@@ -30,7 +30,7 @@ def upset(found: Overlap) -> str:
     rows = order[:ACCOUNTS_MAX]
     within = [row for row in found.combinations if set(row.accounts) <= set(rows)]
     columns = within[:COLUMNS_MAX]
-    width = LEFT + max(len(columns), 6) * COLUMN + 30
+    width = LEFT + max(len(columns), 10) * COLUMN + 30
     height = TOP + BARS + max(len(rows), 1) * ROW + 64
     parts = [
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width} {height}' "
@@ -59,18 +59,20 @@ def subline(found: Overlap) -> str:
     """How sure that is."""
     missing = found.people_at_most - found.people
     if not missing:
-        return "Every follower's person is known. Columns: people who follow exactly those accounts"
+        return "Every follower's person is known."
     low, high = found.people_at_least, found.people_at_most
-    return f"{missing:,} followers could not be resolved: {low:,} to {high:,} people in all"
+    return f"{missing:,} followers could not be resolved: {low:,} to {high:,} people in all."
 
 
 def _rest(found: Overlap, columns: list[Combination]) -> str:
     shown = sum(row.people for row in columns)
     hidden = len(found.combinations) - len(columns)
+    legend = (
+        "Columns: people who follow exactly the marked accounts. Left: people known per account."
+    )
     if not hidden:
-        return "Left: people known per account."
-    people = found.people - shown
-    return f"Left: people known per account. Not drawn: {hidden} combinations, {people:,} people."
+        return legend
+    return f"{legend} Not drawn: {hidden:,} combinations, {found.people - shown:,} people."
 
 
 def _bars(columns: list[Combination]) -> Iterator[str]:

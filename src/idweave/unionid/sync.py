@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -144,11 +144,10 @@ class _Job:
             page = self._page(run.next_openid)
             if not page.openids:
                 return self._is_whole(run, page.total)
-            watch(Progress(self.app.appid, run.listed, page.total))
-            self._ask_page(run, page)
+            for done in self._ask_page(run, page):
+                watch(Progress(self.app.appid, run.listed + done, page.total))
             run = self.room.runs.checkpoint(run, page.next_openid, len(page.openids))
             self.tally.listed = run.listed
-            watch(Progress(self.app.appid, run.listed, page.total))
             tell(self.room, self.app, self.tally)
         return False
 
@@ -176,13 +175,18 @@ class _Job:
             next_openid = openids[-1]
         return _Page(openids, next_openid, counted)
 
-    def _ask_page(self, run: Run, page: _Page) -> None:
-        """Ask who the openids of a page are, wave by wave; each wave is kept when it is in."""
+    def _ask_page(self, run: Run, page: _Page) -> Iterator[int]:
+        """Ask who the openids of a page are, wave by wave; each wave is kept when it is in. Says
+        how many openids of the page are done."""
         followers = self.room.followers
         to_ask = followers.to_ask(run, page.openids)
         followers.list_page(run, sorted(set(page.openids) - set(to_ask)), self.room.clock())
+        done = len(page.openids) - len(to_ask)
+        yield done
         for wave in parts(to_ask, WAVE_BATCHES * wechat.BATCH_MAX):
             self._ask_wave(run, wave)
+            done += len(wave)
+            yield done
 
     def _ask_wave(self, run: Run, openids: Sequence[str]) -> None:
         """Ask several batches at once. What was answered is kept when another of them failed."""
