@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -156,3 +159,44 @@ def test_the_memory_of_a_sync_does_not_grow_with_its_followers(tmp_path: Path) -
     assert (facts, asked) == (FOLLOWERS, FOLLOWERS)
     assert large < PEAK_KIB_MAX
     assert large - small < GROWTH_KIB_MAX
+
+
+@pytest.mark.slow
+def test_a_running_server_takes_the_facts_and_answers_with_people(tmp_path: Path) -> None:
+    accounts = [
+        MockAccount(APPID, "Shop", users=range(120)),
+        MockAccount("wxclub", "Club", users=range(70, 170)),
+    ]
+    world = World.of(accounts, lambda: time.time_ns() // 1_000_000)
+    with MockServer(world) as mock, serving(tmp_path) as collector:
+        config = write_config(tmp_path / "sync", accounts, mock.url, mock.host)
+        line = f'[unionid]\ncollector = "{collector}/sa?project=default"'
+        config.write_text(config.read_text("utf-8").replace("[unionid]", line, 1), "utf-8")
+        code, _, err = finish(start(config, "sync"))
+        assert code == 0, err
+        code, _, err = finish(start(config, "sync"))
+        assert code == 0, err
+    store = open_store(str(tmp_path / "served.db"), read_only=True)
+    engine = Engine(store, {"default": Project("default", preset("sensors"))}, clock=lambda: 0)
+    stats = engine.stats("default")
+    store.close()
+    assert (stats.accepted, stats.users, stats.rejected) == (220, 170, 0)
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """A server of its own over a store in ``folder``; yields the collector's URL."""
+    settings = folder / "serve.toml"
+    ports = "[server]\ncollector_port = 0\napi_port = 0\n"
+    settings.write_text(f'[store]\nurl = "served.db"\n{ports}', "utf-8")
+    command = [sys.executable, "-m", "idweave", "serve", "--config", str(settings)]
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        said = json.loads(next(line for line in process.stderr if '"listening"' in line))
+        try:
+            yield said["collector"]
+        finally:
+            process.terminate()
+            process.communicate(timeout=30)
