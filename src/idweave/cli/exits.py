@@ -17,6 +17,7 @@ from idweave.core.errors import (
     StoreFull,
     StoreVersion,
 )
+from idweave.unionid.errors import DecryptionError, PlatformError
 
 
 class Exit(IntEnum):
@@ -54,6 +55,8 @@ EXIT_OF: dict[type[IdweaveError], Exit] = {
     StoreFull: Exit.STORE,
     StoreVersion: Exit.STORE,
     StoreError: Exit.STORE,
+    PlatformError: Exit.FAILED,
+    DecryptionError: Exit.FAILED,
     IdweaveError: Exit.FAILED,
 }
 """The exit code of each error; an error of no row has that of the nearest class above it."""
