@@ -1,0 +1,59 @@
+"""A draft → the record on the wire (DEVICE.md §2.6, PROTOCOL.md §3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from .platforms import Platform
+from .state import Draft
+from .values import WORDS, is_name
+
+
+class Stamp(NamedTuple):
+    """What the moment adds: ms since 1970, and a number that no record of the moment shares."""
+
+    time_ms: int
+    track_id: int
+
+
+def record_of(
+    platform: Platform, draft: Draft, properties: Mapping[str, Any], stamp: Stamp
+) -> dict[str, Any]:
+    """The complete record but for ``_flush_time``, which whoever sends it puts in."""
+    record: dict[str, Any] = dict(draft.who)
+    record["lib"] = library(platform)
+    record["properties"] = {**draft.properties, **properties}
+    record["type"] = draft.type
+    if draft.event is not None:
+        record["event"] = draft.event
+    if draft.event is not None or draft.type == "track" or platform.rules.profile_track_id:
+        record["_track_id"] = stamp.track_id
+    record["time"] = stamp.time_ms
+    return record
+
+
+def library(platform: Platform) -> dict[str, str]:
+    """The ``lib`` of every record: the released SDK whose behaviour this is."""
+    return {"$lib": platform.lib, "$lib_method": "code", "$lib_version": platform.version}
+
+
+def item_draft(kind: str, item_type: object, item_id: object) -> Draft:
+    """An item record: nobody's, so without ids; a type that is no name is left out."""
+    fields = {"item_type": item_type} if is_good_type(item_type) else {}
+    return Draft(kind, {**fields, "item_id": item_id})
+
+
+def is_good_type(item_type: object) -> bool:
+    """Whether an item's type is a name."""
+    return isinstance(item_type, str) and is_name(item_type, WORDS)
+
+
+def sendable_event(event: object) -> object:
+    """What of an event's name the SDKs put on the wire: text and numbers as they are."""
+    return event if isinstance(event, (str, int, float)) else None
+
+
+def is_good_event(event: object) -> bool:
+    """Whether the collector would take this as an event's name."""
+    return isinstance(event, str) and is_name(event, frozenset())
