@@ -70,13 +70,16 @@ def call(tracker: ServerTracker, name: str, args: list[Any]) -> Any:
 
 def essence(record: dict[str, Any]) -> dict[str, Any]:
     said = {name: record[name] for name in (*WHO, "project", "token") if name in record}
-    said["properties"] = {k: plain_date(v) for k, v in record["properties"].items()}
+    props = record["properties"] or {}
+    said["properties"] = {k: plain_date(v) for k, v in props.items()}
     return said
 
 
 THREW: dict[str, type[Exception]] = {
     "SensorsAnalyticsIllegalDataException": InputError,
     "TypeError": TypeError,
+    "ValueError": InputError,
+    "AttributeError": InputError,
 }
 
 
@@ -84,7 +87,14 @@ def replayed(trace: Trace) -> Iterator[str]:
     """Play a trace; yields how each step differs that does."""
     records: list[dict[str, Any]] = []
     consumer = CallConsumer(lambda record: records.append(dict(record)))
-    tracker = ServerTracker(consumer, strict=False, clock=TraceClock())
+    options = trace["init_options"]
+    tracker = ServerTracker(
+        consumer,
+        project=options.get("project_name"),
+        time_free=bool(options.get("enable_time_free")),
+        strict=False,
+        clock=TraceClock(),
+    )
     for number, step in enumerate(trace["steps"]):
         records.clear()
         where = f"{number} {step['call']}"

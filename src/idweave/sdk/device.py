@@ -81,7 +81,8 @@ class Device:
         self._closed = False
         self._key = storage_key(self._platform, self._options)
         self._started_ms = self._clock.now_ms()
-        stored = persistence.decode(self._storage.read(self._key))
+        self._stored = self._storage.read(self._key)
+        stored = persistence.decode(self._stored)
         self._is_first_visit = stored is None
         outcome = self._begin(stored)
         self._state = outcome.state
@@ -102,6 +103,7 @@ class Device:
     @property
     def state(self) -> DeviceState:
         """What the device remembers: a value, for support and for tests."""
+        self._check_process()
         with self._lock:
             return self._state
 
@@ -166,22 +168,29 @@ class Device:
         return False
 
     def _finish(self, outcome: Outcome, extra: Properties = NO_PROPERTIES) -> None:
-        """Keep the state, then send: what was sent must be known after a restart."""
-        self._state = outcome.state
-        self._save()
-        for draft in outcome.drafts:
-            self._send(draft, extra)
+        """Send, then keep the state. A kill in between repeats a record, which the collector knows;
+        the other way round a login or an unbind could be lost for good."""
+        try:
+            for draft in outcome.drafts:
+                self._send(draft, extra)
+        finally:
+            self._state = outcome.state
+            self._save()
 
     def _save(self) -> None:
         value = persistence.encode(self._platform, self._state, disguised=self._options.disguised)
+        if value == self._stored:
+            return
         try:
             self._storage.write(self._key, value)
+            self._stored = value
         except StoreError as error:
             log.warning("the visitor's ids live in memory only: %s", error)
 
-    def _keep(self, props: dict[str, object]) -> None:
+    def _keep(self, change: Callable[[Properties], Properties]) -> None:
+        """Change the registered properties."""
         with self._lock:
-            kept = properties.cleaned(props, self._platform.rules)
+            kept = properties.cleaned(change(self._state.props or {}), self._platform.rules)
             self._finish(Outcome(replace(self._state, props=kept)))
 
     def _draft(self, kind: str, event: object = None) -> Draft:

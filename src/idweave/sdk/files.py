@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -22,7 +23,8 @@ def replace_whole(path: Path, data: bytes) -> None:
         beside.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the error to tell is the first one
+            beside.unlink(missing_ok=True)
         raise StoreFull(f"{path} cannot be written: {error.strerror or error}.") from error
 
 

@@ -26,14 +26,25 @@ class ServerTracker:
     ``…_by_id`` and :meth:`bind` take identities; the others one ``distinct_id``, with
     ``is_login_id`` where it is an account. ``$time``, ``$project`` and ``$token`` among the
     properties are the record's own. Raises InputError for what the collector could not use.
-    With ``strict`` (the default) a distinct id must be text or a whole number; else its ``str()``
-    is sent. Thread-safe; in a forked child every call raises WrongProcess.
+    ``project``: of all records that name none. ``time_free``: events may be older than the
+    collector's time window (imports). With ``strict`` (the default) a distinct id must be text or
+    a whole number; else its ``str()`` is sent. Thread-safe; in a forked child every call raises
+    WrongProcess.
     """
 
     def __init__(
-        self, consumer: Consumer, *, strict: bool = True, clock: Clock | None = None
+        self,
+        consumer: Consumer,
+        *,
+        project: str | None = None,
+        time_free: bool = False,
+        strict: bool = True,
+        clock: Clock | None = None,
     ) -> None:
         self._consumer = consumer
+        self._fields: dict[str, object] = {"time_free": True} if time_free else {}
+        if project is not None:
+            self._fields["project"] = stateless.name("project", project)
         self._strict = strict
         self._clock = clock or SystemClock()
         self._registered: dict[str, object] = {}
@@ -202,7 +213,7 @@ class ServerTracker:
         self._check_process()
         with self._lock:
             made = stateless.record(draft, self._registered, self._clock.now_ms())
-            self._consumer.send(made)
+            self._consumer.send({**self._fields, **made})
 
     def _item(self, kind: str, item_type: object, item_id: object, given: Properties) -> None:
         self._check_process()

@@ -187,19 +187,21 @@ class Tracker(Device):
     def register(self, properties: Properties) -> None:
         """Put these into every event from now on, also after a restart."""
         self._require("register")
-        self._keep({**(self._state.props or {}), **properties})
+        self._keep(lambda held: {**held, **properties})
 
     def register_once(self, properties: Properties) -> None:
         """As :meth:`register`, for those not registered yet."""
         self._require("register_once")
-        self._keep({**properties, **(self._state.props or {})})
+        self._keep(lambda held: {**properties, **held})
 
     def clear_register(self, names: Iterable[str] | None = None) -> None:
         """Put these, or all, into events no more."""
         self._require("clear_register")
-        gone = None if names is None else frozenset(names)
-        held = self._state.props or {}
-        self._keep({k: v for k, v in held.items() if gone is not None and k not in gone})
+        if names is None:
+            self._keep(lambda held: NO_PROPERTIES)
+            return
+        gone = frozenset(names)
+        self._keep(lambda held: {k: v for k, v in held.items() if k not in gone})
 
     def register_for_session(self, properties: Properties) -> None:
         """Put these into every event until the app ends."""

@@ -181,6 +181,7 @@ _WECHAT_V2_CALLS = _ID3 | frozenset(
         "quick",
     ]
 )
+_MINI_CALLS = _ID3 | {"bind_without_check", "unbind_without_check"}
 _WECHAT_CALLS = _WECHAT_V2_CALLS | {"set_openid", "unset_openid"}
 _WEB_CALLS = _ID3 | frozenset(
     [
@@ -250,7 +251,7 @@ def _mini(name: str, title: str, lib: str, keys: tuple[str, str]) -> Platform:
         device_key=device,
         form=Form.TEXT,
         rules=_mini_id3(device),
-        calls=_ID3,
+        calls=_MINI_CALLS,
     )
 
 
@@ -295,7 +296,7 @@ _ROWS = (
             identify_id_option=True,
         ),
     ),
-    replace(_ALIPAY, form=Form.OBJECT, calls=_ID3 | {"quick"}),
+    replace(_ALIPAY, form=Form.OBJECT, calls=_MINI_CALLS | {"quick"}),
     _mini("baidu", "Baidu", "SmartProgram", ("sensorsdata2015_baidu", "$identity_baidu_mp_id")),
     _mini(
         "bytedance",
@@ -349,6 +350,10 @@ _ROWS = (
 
 PLATFORMS: Final = MappingProxyType({row.name: row for row in _ROWS})
 """Every platform by its name."""
+
+
+SDK_ONLY: Final = frozenset({"bind_without_check", "quick", "unbind_without_check"})
+"""Calls of the released builds that a tracker of ours does not offer: nobody needs them."""
 
 
 def platforms_with(call: str) -> tuple[str, ...]:

@@ -49,7 +49,7 @@ def first_start(platform: Platform, visit: Visit, new_id: NewId, options: Option
     if not platform.rules.cookie:
         more = {"first_visit_time": visit.now_ms, "first_visit_day_time": visit.day_end_ms}
         state = replace(state, more=more)
-    if platform.rules.identify_id_option and options.identify_id:
+    if platform.rules.identify_id_option and isinstance(options.identify_id, str):
         state = identify(platform, state, options.identify_id, new_id).state
     if platform.rules.cookie:
         return Outcome(state)

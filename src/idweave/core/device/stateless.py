@@ -77,7 +77,7 @@ def _identity(identity: object) -> Identity:
         raise WrongType(
             f"{identity!r} is no Identity.", fix='Give Identity("$identity_mobile", "13800000000").'
         )
-    _name("key", identity.key)
+    name("key", identity.key)
     if not isinstance(identity.value, str):
         raise WrongType(f"The value of {identity.key} is no text.", fix="Pass it as a str.")
     if not identity.value.strip():
@@ -96,7 +96,14 @@ def _id(field: str, value: object) -> str:
     return text
 
 
-def _name(what: str, text: object) -> str:
+def _checked(field: str, value: object) -> str | int:
+    """An id that the SDK checks as text and sends as it is; a number stays one."""
+    text = _id(field, value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else text
+
+
+def name(what: str, text: object) -> str:
+    """The text, if it is a name of this kind of thing."""
     if not isinstance(text, str):
         raise WrongType(f"{text!r} is no name of a {what}: it is no text.")
     # the SDK's pattern lets one line feed at the end through, and so did its users' data
@@ -115,7 +122,7 @@ def _name(what: str, text: object) -> str:
 def record(draft: Draft, registered: Mapping[str, object], now_ms: int) -> dict[str, Any]:
     """The record on the wire. ``registered`` properties are put into events, not into profiles."""
     is_event = draft.type.startswith("track")
-    given = dict(draft.properties)
+    given = _mapping(draft.properties)
     lifted = {"project": given.pop("$project", None), "token": given.pop("$token", None)}
     time_ms = _time(given.pop("$time", None), now_ms)
     if is_event:
@@ -133,9 +140,9 @@ def record(draft: Draft, registered: Mapping[str, object], now_ms: int) -> dict[
     if draft.subject.identities is not None:
         made["identities"] = dict(draft.subject.identities)
     if is_event:
-        made["event"] = _name("event", draft.event)
+        made["event"] = name("event", draft.event)
     if draft.type == "track_signup":
-        made["original_id"] = _id("original_id", draft.original_id)
+        made["original_id"] = _checked("original_id", draft.original_id)
     return made | _lifted(lifted)
 
 
@@ -143,14 +150,14 @@ def item_record(
     kind: str, item_type: object, item_id: object, properties: Mapping[str, object], *, now_ms: int
 ) -> dict[str, Any]:
     """An item's record: nobody's."""
-    given = dict(properties)
+    given = _mapping(properties)
     lifted = {"project": given.pop("$project", None)}
     return {
         "type": kind,
         "time": now_ms,
         "lib": library(_SERVER),
-        "item_type": _name("item type", item_type),
-        "item_id": _id("item_id", item_id),
+        "item_type": name("item type", item_type),
+        "item_id": _checked("item_id", item_id),
         "properties": _properties(given),
     } | _lifted(lifted)
 
@@ -161,8 +168,8 @@ def _presets() -> dict[str, object]:
 
 def _lifted(fields: Mapping[str, object]) -> dict[str, object]:
     if fields["project"] is not None:
-        _name("project", fields["project"])
-    return {name: value for name, value in fields.items() if value is not None}
+        name("project", fields["project"])
+    return {field: value for field, value in fields.items() if value is not None}
 
 
 def _time(given: object, now_ms: int) -> int:
@@ -177,56 +184,64 @@ def _time(given: object, now_ms: int) -> int:
         digits = len(str(abs(whole)))
         if whole > 0 and digits in (10, 13):
             return whole * 1000 if digits == 10 else whole
-    raise InputError(
-        f"$time {given!r} is no moment.", fix="Pass ms or s since 1970, or a datetime."
-    )
+    kind = WrongType if isinstance(given, date) else InputError
+    raise kind(f"$time {given!r} is no moment.", fix="Pass ms or s since 1970, or a datetime.")
 
 
 # -- properties ------------------------------------------------------------------------------------
 
 
+def _mapping(given: object) -> dict[str, object]:
+    """A copy; None is none."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise WrongType(f"{given!r} is no mapping of names to values.")
+    return dict(given)
+
+
 def _properties(given: Mapping[str, object]) -> dict[str, Any]:
-    return {_name("property", name): _value(name, value) for name, value in given.items()}
+    return {name("property", key): _value(key, value) for key, value in given.items()}
 
 
-def _value(name: str, value: object) -> Any:
+def _value(key: str, value: object) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
         if len(value) >= TEXT_CHARS_END:
-            raise InputError(f"{name} has {TEXT_CHARS_END} characters or more.")
+            raise InputError(f"{key} has {TEXT_CHARS_END} characters or more.")
         return value
     if is_number(value):
         assert isinstance(value, (int, float))
         if not math.isfinite(value):
-            raise InputError(f"{name} is {value}, which JSON cannot say.")
+            raise InputError(f"{key} is {value}, which JSON cannot say.")
         return value
     if isinstance(value, (datetime, date)):
         return date_text(value)
     if isinstance(value, (list, tuple)):
         for item in value:
             if not isinstance(item, str):
-                raise WrongType(f"{name} holds {item!r}; a list holds text only.")
+                raise WrongType(f"{key} holds {item!r}; a list holds text only.")
         return list(value)
     raise WrongType(
-        f"{name} is a {type(value).__name__}.",
+        f"{key} is a {type(value).__name__}.",
         fix="A property is text, a number, a bool, a date, or a list of text.",
     )
 
 
 def increments(properties: Mapping[str, object]) -> Mapping[str, object]:
     """The same, if all are numbers to add."""
-    for name, value in properties.items():
-        if not name.startswith("$") and not is_number(value):
-            raise WrongType(f"{name} is no number to add.")
+    for key, value in properties.items():
+        if not key.startswith("$") and not is_number(value):
+            raise WrongType(f"{key} is no number to add.")
     return properties
 
 
 def appended(properties: Mapping[str, object]) -> Mapping[str, object]:
     """The same, if all are lists to append."""
-    for name, value in properties.items():
-        if not name.startswith("$") and not isinstance(value, (list, tuple)):
-            raise WrongType(f"{name} is no list to append.")
+    for key, value in properties.items():
+        if not key.startswith("$") and not isinstance(value, (list, tuple)):
+            raise WrongType(f"{key} is no list to append.")
     return properties
 
 
