@@ -80,7 +80,7 @@ class Platform:
 # -- values and keys -------------------------------------------------------------------------------
 
 _DIGITS = ValueRule(Numbers.DIGITS)
-_STRINGIFIED = ValueRule(Numbers.FINITE)
+_STRINGIFIED = ValueRule(Numbers.ANY)
 _SAFE = ValueRule(Numbers.SAFE)
 _LOOSE = ValueRule(Numbers.FINITE, units_max=None, empty=True)
 _WEB_ID = ValueRule(Numbers.ANY, units_max=None, blank=False)

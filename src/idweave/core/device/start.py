@@ -119,8 +119,7 @@ def _history(stored: Mapping[str, Any]) -> LoginRecord:
     record = stored.get("history_login_id")
     if not isinstance(record, Mapping) or not isinstance(record.get("name"), str):
         return LoginRecord()
-    value = _id(record.get("value"))
-    return LoginRecord() if value is None else LoginRecord(record["name"], value)
+    return LoginRecord(record["name"], _id(record.get("value")) or "")
 
 
 def _identities(platform: Platform, held: object, new_id: NewId) -> dict[str, DeviceId]:
