@@ -10,7 +10,8 @@ from idweave.core.errors import InputError
 from idweave.core.identity import Identity
 from idweave.sdk import CallConsumer, ServerTracker
 
-from .device_traces import BEIJING, WHO, TraceClock, plain_date
+from .device_player import BEIJING, TraceClock
+from .device_traces import WHO, plain_date
 
 Trace = dict[str, Any]
 Step = dict[str, Any]

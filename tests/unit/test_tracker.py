@@ -147,6 +147,25 @@ def test_wechat_times_rise_and_others_may_stand(sent: Sent) -> None:
         assert [b - a for a, b in pairwise(times)][-2:] == expected
 
 
+def test_what_is_said_in_order_within_a_millisecond_is_heard_in_order(sent: Sent) -> None:
+    device = tracker("web", sent)
+    device.bind("k", "v")
+    device.track("Buy")
+    device.unbind("k", "v")
+    device.track("Buy")
+    device.bind("k", "v")
+    start = sent[0]["time"]
+    assert [record["time"] - start for record in sent] == [0, 0, 1, 1, 2]
+
+
+def test_times_run_at_most_a_second_ahead_of_the_clock(sent: Sent) -> None:
+    clock = FixedClock()
+    device = tracker("web", sent, clock=clock)
+    for _ in range(1500):
+        device.bind("k", "v")
+    assert max(record["time"] for record in sent) - clock.ms == 1000
+
+
 def test_what_json_cannot_say_is_left_out_of_properties(sent: Sent) -> None:
     device = tracker("web", sent)
     given = {

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from idweave.core.device import persistence, properties, start
 from idweave.core.device.platforms import PLATFORMS, Form, Platform, platforms_with
-from idweave.core.device.records import Stamp, is_good_type, item_draft, record_of
+from idweave.core.device.records import Stamp, is_good_type, item_draft, record_of, time_of
 from idweave.core.device.state import NOTHING, DeviceState, Draft, Ids, Outcome, ids_of, who
 from idweave.core.device.values import NEVER_RIGHT, NO_CHANGE, Refusal, RefusalCode
 from idweave.core.errors import (
@@ -226,7 +226,7 @@ class Device:
         if self._closed:
             log.warning("%s came after close() and is not sent", draft.event or draft.type)
             return
-        now_ms = self._time_ms(given.get("$time"))
+        now_ms = self._time_ms(draft.type, given.get("$time"))
         shaped = properties.cleaned(
             {k: v for k, v in given.items() if not (k == "$time" and isinstance(v, datetime))},
             self._platform.rules,
@@ -243,14 +243,16 @@ class Device:
         except StoreError as error:
             log.error("a record is lost: %s", error)
 
-    def _time_ms(self, given: object) -> int:
-        now_ms = self._clock.now_ms()
+    def _time_ms(self, kind: str, given: object) -> int:
+        rising = self._platform.rules.rising_time
         if isinstance(given, datetime):
-            now_ms = int(given.timestamp() * 1000)
-        if self._platform.rules.rising_time:
-            now_ms = max(now_ms, self._last_ms + 1)
-            self._last_ms = now_ms
-        return now_ms
+            said_ms = int(given.timestamp() * 1000)
+            if not rising:
+                return said_ms
+        else:
+            said_ms = time_of(kind, self._clock.now_ms(), self._last_ms)
+        self._last_ms = max(said_ms, self._last_ms + 1) if rising else said_ms
+        return self._last_ms
 
     def _presets(self, now_ms: int) -> dict[str, object]:
         given = {**self._options.presets, **self._session, **(self._state.props or {})}

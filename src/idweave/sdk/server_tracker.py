@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, Self
 
 from idweave.core.device import stateless
+from idweave.core.device.records import time_of
 from idweave.core.device.stateless import Draft, Subject
 from idweave.core.errors import WrongProcess, WrongType
 from idweave.core.identity import Identity
@@ -28,8 +29,8 @@ class ServerTracker:
     properties are the record's own. Raises InputError for what the collector could not use.
     ``project``: of all records that name none. ``time_free``: events may be older than the
     collector's time window (imports). With ``strict`` (the default) a distinct id must be text or
-    a whole number; else its ``str()`` is sent. Thread-safe; in a forked child every call raises
-    WrongProcess.
+    a whole number; else its ``str()`` is sent. What the consumer raises (a full disk) is raised
+    here too: a migration must stop. Thread-safe; in a forked child every call raises WrongProcess.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class ServerTracker:
         self._strict = strict
         self._clock = clock or SystemClock()
         self._registered: dict[str, object] = {}
+        self._last_ms = 0
         self._process = os.getpid()
         self._lock = threading.Lock()
 
@@ -212,16 +214,18 @@ class ServerTracker:
     def _send(self, draft: Draft) -> None:
         self._check_process()
         with self._lock:
-            made = stateless.record(draft, self._registered, self._clock.now_ms())
+            now_ms = time_of(draft.type, self._clock.now_ms(), self._last_ms)
+            made = stateless.record(draft, self._registered, now_ms)
+            if made["time"] == now_ms:  # else the caller said when
+                self._last_ms = now_ms
             self._consumer.send({**self._fields, **made})
 
     def _item(self, kind: str, item_type: object, item_id: object, given: Properties) -> None:
         self._check_process()
         with self._lock:
             now_ms = self._clock.now_ms()
-            self._consumer.send(
-                stateless.item_record(kind, item_type, item_id, given, now_ms=now_ms)
-            )
+            made = stateless.item_record(kind, item_type, item_id, given, now_ms=now_ms)
+            self._consumer.send({**self._fields, **made})
 
     def _check_process(self) -> None:
         if os.getpid() != self._process:

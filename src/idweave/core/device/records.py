@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from .platforms import Platform
 from .state import Draft
@@ -31,6 +31,22 @@ def record_of(
         record["_track_id"] = stamp.track_id
     record["time"] = stamp.time_ms
     return record
+
+
+CHANGES: Final = frozenset({"track_signup", "track_id_bind", "track_id_unbind"})
+"""Records that change who is whom. Of one millisecond the law takes endings before beginnings, so
+two of them must not share one."""
+
+AHEAD_MS_MAX: Final = 1000
+"""A tracker's times run no further ahead of its clock than this: a migration makes more changes
+than there are milliseconds, and the collector takes an hour ahead."""
+
+
+def time_of(kind: str, now_ms: int, last_ms: int) -> int:
+    """When a record says it happened: not before the last one of its tracker, and a change of
+    identities after it, so that what was said in order is heard in order."""
+    least = last_ms + 1 if kind in CHANGES else last_ms
+    return now_ms if least - now_ms > AHEAD_MS_MAX else max(now_ms, least)
 
 
 def library(platform: Platform) -> dict[str, str]:

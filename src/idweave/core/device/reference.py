@@ -172,7 +172,7 @@ def _behaviour() -> str:
             "for good" if rules.identify_persists else "until the next start",
             yes[rules.logout_renews],
             "at the first page view" if rules.cookie else "at the first start",
-            "each later than the last" if rules.rising_time else "as the clock says",
+            "each later than the last" if rules.rising_time else "as the clock says, in order",
         )
 
     head = ("platforms", "identify lasts", "logout(renew=True) gives a new anonymous id")
