@@ -59,20 +59,27 @@ NO_DISTINCT_ID = "unbind-empties-distinct-id"
 LOGIN_WITHOUT_ID = "id2-login-without-id"
 
 
-def deviation(trace: Trace, step: Step) -> str | None:
-    """The named deviation that a step runs into, by what was recorded (docs/decisions/0010)."""
+def causes(trace: Trace) -> list[str | None]:
+    """The named deviation each step runs into, by what was recorded (docs/decisions/0010)."""
+    found: list[str | None] = []
+    before: Mapping[str, Any] | None = None
+    for step in trace["steps"]:
+        found.append(_cause(trace, step, before))
+        before = step["state_after"]
+    return found
+
+
+def _cause(trace: Trace, step: Step, before: Mapping[str, Any] | None) -> str | None:
     if step["call"] in ("@init", "@restart") and "threw" in step:
         return INIT_DIES
     if trace["idm"] == 2 and step["call"] == "login" and not is_id(first_argument(step)):
         return LOGIN_WITHOUT_ID
-    state = step["state_after"] or {}
-    if trace["idm"] == 3 and step["call"].startswith("unbind") and not state["raw_distinct_id"]:
-        return NO_DISTINCT_ID
-    return None
+    empties = is_possible(trace, before) and not is_possible(trace, step["state_after"])
+    return NO_DISTINCT_ID if trace["idm"] == 3 and empties else None
 
 
 def deviations(trace: Trace) -> list[str]:
-    return sorted({found for step in trace["steps"] if (found := deviation(trace, step))})
+    return sorted({found for found in causes(trace) if found is not None})
 
 
 def first_argument(step: Step) -> Any:
@@ -179,8 +186,7 @@ def replayed(trace: Trace) -> Iterator[tuple[int, str]]:
     """Play a trace; yields the number of each step that differs, and how."""
     device = Device(trace)
     in_step = True
-    for number, step in enumerate(trace["steps"]):
-        cause = deviation(trace, step)
+    for number, (step, cause) in enumerate(zip(trace["steps"], causes(trace), strict=True)):
         try:
             before = device.tracker.state if number else None
             returned = device.play(step)
@@ -221,10 +227,10 @@ def instead_of_dying(device: Device, step: Step, before: Any) -> Iterator[str]:
 
 
 def instead_of_nobody(device: Device, step: Step, before: Any) -> Iterator[str]:
-    key, value = step["args"][:2]
     if not before.distinct_id or device.tracker.state.distinct_id != before.distinct_id:
         yield f"the distinct id changed from {before.distinct_id!r}"
-    if [r["identities"] for r in device.records] != [{key: str(value)}]:
+    ours = [(record["type"], record["identities"]) for record in device.records]
+    if ours != [(event["type"], event["identities"]) for event in step["events"]]:
         yield f"the unbind was not sent: {device.records}"
     yield from sane(device)
 
