@@ -56,7 +56,7 @@ def left_out(trace: Trace) -> str | None:
 
 INIT_DIES = "init-dies"
 NO_DISTINCT_ID = "unbind-empties-distinct-id"
-LOGIN_WITHOUT_ID = "id2-login-without-id"
+WITHOUT_ID = "id2-without-id"
 
 
 def causes(trace: Trace) -> list[str | None]:
@@ -73,9 +73,11 @@ def _cause(trace: Trace, step: Step, before: Mapping[str, Any] | None) -> str | 
     if step["call"] in ("@init", "@restart") and "threw" in step:
         return INIT_DIES
     if trace["idm"] == 2 and step["call"] == "login" and not is_id(first_argument(step)):
-        return LOGIN_WITHOUT_ID
+        return WITHOUT_ID
     empties = is_possible(trace, before) and not is_possible(trace, step["state_after"])
-    return NO_DISTINCT_ID if trace["idm"] == 3 and empties else None
+    if not empties:
+        return None
+    return WITHOUT_ID if trace["idm"] == 2 else NO_DISTINCT_ID
 
 
 def deviations(trace: Trace) -> list[str]:
@@ -235,14 +237,14 @@ def instead_of_nobody(device: Device, step: Step, before: Any) -> Iterator[str]:
     yield from sane(device)
 
 
-def instead_of_no_login(device: Device, step: Step, before: Any) -> Iterator[str]:
+def instead_of_no_id(device: Device, step: Step, before: Any) -> Iterator[str]:
     if device.records or device.tracker.refusal is None or device.tracker.state != before:
-        yield f"login({step['args']}) was not refused: {device.records}"
+        yield f"{step['call']}({step['args']}) was not refused: {device.records}"
 
 
 INSTEAD: dict[str, Callable[[Device, Step, Any], Iterator[str]]] = {
     INIT_DIES: instead_of_dying,
     NO_DISTINCT_ID: instead_of_nobody,
-    LOGIN_WITHOUT_ID: instead_of_no_login,
+    WITHOUT_ID: instead_of_no_id,
 }
 """What ours does in place of each deviation, asserted."""

@@ -330,6 +330,13 @@ def test_the_console_prints_json() -> None:
     assert stream.getvalue() == '{"event": "中"}\n'
 
 
+def test_a_console_that_cannot_show_a_letter_shows_its_code() -> None:
+    screen = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    ConsoleConsumer(screen, indent=None).send({"event": "中"})
+    screen.seek(0)
+    assert screen.read() == '{"event": "\\u4e2d"}\n'
+
+
 def test_a_quiet_delivery_logs_nothing_above_info(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "idweave.sdk"), receiving() as receiver:
         consumer = HttpConsumer(receiver.url, pace=QUICK)

@@ -74,9 +74,9 @@ def _opened(text: str) -> object:
     if text.startswith(ROT_FLAG):
         text = unrotated(text.removeprefix(ROT_FLAG))
     elif text.startswith(SWAP_FLAG):
-        text = unquote(text.removeprefix(SWAP_FLAG)).translate(_SWAP)
+        text = _unquoted(text.removeprefix(SWAP_FLAG)).translate(_SWAP)
     elif text.startswith("%"):
-        text = unquote(text)
+        text = _unquoted(text)
         if text.startswith((ROT_FLAG, SWAP_FLAG)):
             return text
     return _json(text)
@@ -98,7 +98,7 @@ def _identities(held: object) -> dict[str, Any]:
 
 def _from_base64(text: str) -> str:
     try:
-        return base64.b64decode(text, validate=True).decode("utf-8")
+        return base64.b64decode(text, validate=True).decode("utf-8", "surrogatepass")
     except (binascii.Error, ValueError):
         return ""
 
@@ -113,8 +113,7 @@ def plain(state: DeviceState) -> dict[str, Any]:
     fields |= {"identities": state.identities and dict(state.identities)}
     if state.history is not None:
         fields["history_login_id"] = state.history._asdict()
-    fields |= state.more
-    return {name: value for name, value in fields.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None} | dict(state.more)
 
 
 def encode(platform: Platform, state: DeviceState, *, disguised: bool = False) -> Stored:
@@ -128,8 +127,8 @@ def encode(platform: Platform, state: DeviceState, *, disguised: bool = False) -
     if cookie:
         text = _text(fields)
         if disguised:
-            return SWAP_FLAG + quote(text.translate(_SWAP), safe=_UNQUOTED)
-        return quote(text, safe=_UNQUOTED)
+            return SWAP_FLAG + _quoted(text.translate(_SWAP))
+        return _quoted(text)
     if disguised and platform.device_key is not None:  # ID-Mapping 2 builds do not know it
         hidden = ROT_FLAG + rotated(_text(fields))
         return hidden if platform.form is Form.OBJECT else _text(hidden)
@@ -138,6 +137,14 @@ def encode(platform: Platform, state: DeviceState, *, disguised: bool = False) -
 
 _UNQUOTED = "!'()*"
 """What encodeURIComponent leaves as it is, besides letters, digits, ``-_.~``."""
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe=_UNQUOTED, errors="surrogatepass")
+
+
+def _unquoted(text: str) -> str:
+    return unquote(text, errors="surrogatepass")
 
 
 def _text(value: object) -> str:

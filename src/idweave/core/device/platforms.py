@@ -82,7 +82,7 @@ class Platform:
 _DIGITS = ValueRule(Numbers.DIGITS)
 _STRINGIFIED = ValueRule(Numbers.ANY)
 _SAFE = ValueRule(Numbers.SAFE)
-_LOOSE = ValueRule(Numbers.FINITE, units_max=None, empty=True)
+_LOOSE = ValueRule(Numbers.FINITE, units_max=None)
 _WEB_ID = ValueRule(Numbers.ANY, units_max=None, blank=False)
 _WEB_BOUND = ValueRule(Numbers.REFUSED, units_max=None, blank=False)
 

@@ -129,7 +129,6 @@ _NUMBERS = {
 def _rule(rule: ValueRule) -> str:
     parts = [f"numbers: {_NUMBERS[rule.numbers]}"]
     parts += ["blank: refused"] if not rule.blank else []
-    parts += ["empty: taken"] if rule.empty else []
     parts += ["longer: taken"] if rule.units_max is None else []
     return "; ".join(parts)
 

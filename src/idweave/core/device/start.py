@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -79,7 +80,7 @@ def resume(
 
     Repairs what an upgrade left: identities that are missing, a login that does not fit them.
     """
-    own = _id(stored.get("distinct_id"))
+    own = _id(stored.get("distinct_id")) or None  # 0 is no id to the SDKs once it was stored
     if own is None:
         if platform.rules.cookie:
             return Outcome(_fresh(platform, new_id()))
@@ -106,8 +107,12 @@ def resume(
 
 
 def _id(value: object) -> DeviceId | None:
-    usable = isinstance(value, (str, int, float)) and not isinstance(value, bool) and value != ""
-    return value if usable else None  # type: ignore[return-value]  # the line above says so
+    """An id as stored; None for what can be none."""
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return value if math.isfinite(value) else None
+    return None
 
 
 def _text(value: object) -> DeviceId | None:

@@ -89,7 +89,6 @@ class ValueRule(NamedTuple):
     numbers: Numbers
     units_max: int | None = VALUE_UNITS_MAX
     blank: bool = True
-    empty: bool = False
 
 
 class KeyRule(NamedTuple):
@@ -191,7 +190,7 @@ def check_value(value: object, rule: ValueRule) -> str | Refusal:
     else:
         return wrong_type(value)
     if not text:
-        return text if rule.empty else _EMPTY
+        return _EMPTY
     if not rule.blank and not text.strip():
         return _BLANK
     if rule.units_max is not None and units(text) > rule.units_max:

@@ -19,7 +19,10 @@ class ConsoleConsumer:
     def send(self, record: Record) -> None:
         """Print the record."""
         stream = self._stream or sys.stdout
-        stream.write(json.dumps(record, ensure_ascii=False, indent=self._indent) + "\n")
+        try:
+            stream.write(json.dumps(record, ensure_ascii=False, indent=self._indent) + "\n")
+        except UnicodeEncodeError:  # a screen that cannot show all of it
+            stream.write(json.dumps(record, indent=self._indent) + "\n")
 
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Flush the stream."""
