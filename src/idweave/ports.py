@@ -27,28 +27,41 @@ class SetKey(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a record stands: which stored payload, and which record of it (0-based)."""
+    """Where a record stands: which stored payload, and which record of it (-1: all)."""
 
     payload_id: int
-    index: int
+    nth: int
 
 
 class Entry(NamedTuple):
     """One event of a sighting. ``type`` is the record's type as the wire names it, or for facts
-    without a record the kind (``detach``, ``release``); ``index`` its place in the payload."""
+    without a record that of their kind; ``nth`` its place in the payload."""
 
     time_ms: int
     event_id: str
     type: str
-    index: int
+    nth: int
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadRow:
+    """What one request or imported block said, as gzip of JSON (of the raw request, where that was
+    refused as a whole). ``project``: whom its records are for that do not say so themselves.
+    ``stated``: facts that we were told without records, in the form of ``engine.stating``."""
+
+    payload_id: int
+    project: str
+    received_at_ms: int
+    body: bytes
+    stated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """The events of one payload (None: stated without one) that carried one identity set."""
+    """The events of one payload that carried one identity set."""
 
     set_id: int
-    payload_id: int | None
+    payload_id: int
     entries: tuple[Entry, ...]
 
 
@@ -132,8 +145,8 @@ class RefusalRow:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """From ``start`` on, events of this set belong to ``name`` (None: nobody), decided by the
-    identity ``anchor_id``; until the next run of the set. Only sets of contested groups have any."""
+    """From ``start`` on, events of this set belong to ``name`` (None: nobody), decided by
+    the identity ``anchor_id``; until the next run of the set. Only contested groups have any."""
 
     set_id: int
     start: Order
@@ -159,7 +172,7 @@ class RejectionRow:
 class Changes:
     """Everything that one commit writes, all of it or nothing."""
 
-    payloads: list[tuple[int, int, bytes]] = field(default_factory=list)  # id, received, bytes
+    payloads: list[PayloadRow] = field(default_factory=list)
     new_identities: list[tuple[str, IdentityRow, int | None]] = field(default_factory=list)
     """Project, row, and the name of its owner."""
     new_sets: list[tuple[str, int, SetKey, tuple[int, ...]]] = field(default_factory=list)
@@ -271,7 +284,7 @@ class Reader(Protocol):
         ...
 
     def last_stay(self, identity_id: int) -> int | None:
-        """The name that an identity stayed with last, of the stays that ended; None: it had none."""
+        """The name that an identity stayed with last, of stays that ended; None: it had none."""
         ...
 
     def refusals(
@@ -292,8 +305,8 @@ class Reader(Protocol):
         """The runs of these sets, by set and start."""
         ...
 
-    def run_sets(self, names: Sequence[int], anchor_ids: Sequence[int]) -> list[int]:
-        """Sets with a run that names any of these users or anchors, ascending."""
+    def run_sets(self, project: str, names: Sequence[int], anchor_ids: Sequence[int]) -> list[int]:
+        """Sets of the project with a run that names any of these users or anchors, ascending."""
         ...
 
     def seen_range(self, identity_id: int) -> tuple[int, int] | None:
@@ -304,12 +317,8 @@ class Reader(Protocol):
         """Sightings of these sets that begin no later than ``until_ms``, latest end first."""
         ...
 
-    def payload(self, payload_id: int) -> tuple[int, bytes] | None:
-        """When a payload was received, and its bytes."""
-        ...
-
-    def payloads(self) -> Iterator[tuple[int, int, bytes]]:
-        """All payloads by id: id, received at (ms), bytes."""
+    def payload(self, payload_id: int) -> PayloadRow | None:
+        """What was said under this number, None where nothing was."""
         ...
 
     def rejections(
@@ -328,6 +337,14 @@ class Reader(Protocol):
 
     def users(self, project: str) -> Iterable[UserRow]:
         """All live users of a project by name."""
+        ...
+
+    def largest(self, project: str, limit: int) -> list[tuple[int, int]]:
+        """Users with the most identities: name and count, most first, then by name."""
+        ...
+
+    def log(self) -> Iterator[Sighting]:
+        """All sightings by payload, in order of writing."""
         ...
 
     def tallies(self, project: str) -> tuple[int, int]:

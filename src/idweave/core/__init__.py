@@ -1,1 +1,1 @@
-"""The rules: pure functions over values, the standard library only, no clock, chance, log or I/O."""
+"""The rules: pure functions over values, standard library only; no clock, chance, log, I/O."""

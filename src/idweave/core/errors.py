@@ -3,14 +3,16 @@
 ::
 
     IdweaveError            everything this package raises on purpose; has a stable ``code``
-    ├── PolicyError         a policy that cannot be used: file, line, field, fix
-    ├── ConfigError         a setting, flag or environment variable that cannot be used
+    ├── FileMistake         something in a file that people write: file, line, field, fix
+    │   ├── PolicyError     a policy that cannot be used
+    │   └── ConfigError     a setting, flag or environment variable that cannot be used
     ├── InputError          a file, identity or argument that a person gave us and we cannot use
     │   └── WrongType       an argument of a type that can never be right; a TypeError, too
     ├── UnsupportedCall     the platform's released SDK has no such call; says which ones do
     ├── WrongProcess        a tracker was used in a process that was forked from its own
     ├── DeliveryError       a record could not be delivered while the caller waited for it
     ├── NotFound            nobody and nothing has this identity, id or name
+    ├── ListenError         a host and port that the server cannot listen on
     └── StoreError          the store cannot promise what was asked of it
         ├── StoreBusy       another process holds the store
         ├── StoreFull       no room, or the disk refused; retry later, nothing is half-written
@@ -36,10 +38,11 @@ class IdweaveError(Exception):
         return f"{self.message} {self.fix}".strip()
 
 
-class PolicyError(IdweaveError):
-    """A policy that cannot be used. ``line`` is 1-based, 0 where there is none to name."""
+class FileMistake(IdweaveError):
+    """Something that people wrote and we cannot use. ``line`` is 1-based, 0 where there is none
+    to name; ``file`` and ``field`` are empty where there is none."""
 
-    code = "POLICY_INVALID"
+    code = "FILE_INVALID"
 
     def __init__(
         self, message: str, *, field: str = "", line: int = 0, file: str = "", fix: str = ""
@@ -49,13 +52,23 @@ class PolicyError(IdweaveError):
         self.line = line
         self.file = file
 
+    @property
+    def place(self) -> str:
+        """``file:line`` as editors jump to it, or what there is of it."""
+        return ":".join(part for part in (self.file, str(self.line) if self.line else "") if part)
+
     def __str__(self) -> str:
-        place = ":".join(part for part in (self.file, str(self.line) if self.line else "") if part)
         named = f"{self.field}: " if self.field else ""
-        return f"{place + ': ' if place else ''}{named}{super().__str__()}"
+        return f"{self.place + ': ' if self.place else ''}{named}{super().__str__()}"
 
 
-class ConfigError(IdweaveError):
+class PolicyError(FileMistake):
+    """A policy that cannot be used."""
+
+    code = "POLICY_INVALID"
+
+
+class ConfigError(FileMistake):
     """A setting, flag or environment variable that cannot be used."""
 
     code = "CONFIG_INVALID"
@@ -99,6 +112,12 @@ class NotFound(IdweaveError):
     """Nobody and nothing has this identity, id or name."""
 
     code = "NOT_FOUND"
+
+
+class ListenError(IdweaveError):
+    """A host and port that the server cannot listen on."""
+
+    code = "LISTEN_FAILED"
 
 
 class StoreError(IdweaveError):

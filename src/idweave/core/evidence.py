@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from .identity import ANONYMOUS_KEY, LOGIN_KEY, Identity
-from .policy import KeyRule, Normalise, Policy
+from .policy import SETS_CACHED_MAX, KeyRule, Normalise, Policy
 from .rejection import Code, Rejection, shown
 
 KEY_LENGTH_MAX = 100
@@ -46,6 +46,31 @@ NORMALISERS: dict[Normalise, Callable[[str], str]] = {
     Normalise.EMAIL: str.lower,
     Normalise.PHONE: _phone,
 }
+
+
+class Evidence:
+    """What the ``identities`` of records come to under one policy. Records of a request mostly
+    carry the same, so the last few are remembered."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._known: dict[tuple[tuple[str, str], ...], tuple[Identity, ...]] = {}
+
+    def of(self, sent: Mapping[str, Any]) -> tuple[Identity, ...] | Rejection:
+        """As :func:`identities_of` its pairs. Only texts are remembered: 1 and true are equal."""
+        pairs = tuple(sent.items())
+        try:
+            known = self._known.get(pairs)
+        except TypeError:  # a value that is a list or an object
+            known = None
+        if known is not None:
+            return known
+        found = identities_of(pairs, self._policy)
+        if isinstance(found, tuple) and all(type(value) is str for _, value in pairs):
+            if len(self._known) >= SETS_CACHED_MAX:
+                self._known.clear()
+            self._known[pairs] = found
+        return found
 
 
 def identities_of(pairs: Pairs, policy: Policy) -> tuple[Identity, ...] | Rejection:

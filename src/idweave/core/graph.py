@@ -43,13 +43,13 @@ class Seen(NamedTuple):
 
     first: Order
     last: Order
-    count: int
+    times: int
 
     def __add__(self, other: object) -> Seen:
         if not isinstance(other, Seen):
             return NotImplemented
         first, last = min(self.first, other.first), max(self.last, other.last)
-        return Seen(first, last, self.count + other.count)
+        return Seen(first, last, self.times + other.times)
 
 
 class Mark(NamedTuple):
@@ -106,6 +106,7 @@ class Graph:
         "owner",
         "redirect",
         "refusals",
+        "refused",
         "touched",
         "trail",
     )
@@ -120,6 +121,7 @@ class Graph:
         self.crowded: dict[Identity, Order] = {}  # → since when
         self.askers: dict[Identity, frozenset[User]] = {}
         self.refusals: dict[RefusalKey, Seen] = {}
+        self.refused: dict[User, frozenset[RefusalKey]] = {}  # by home
         self.trail: Trail = []
         self.touched = Touched.nothing()
 
@@ -151,6 +153,8 @@ class Graph:
             self.touched.refusals.add(key)
         elif table is self.former:
             self.touched.stays.add(key)
+        elif table is self.refused:
+            return
         elif table is self.redirect or table is self.held:
             self.touched.users.add(key)
         elif isinstance(key, Identity):
@@ -219,7 +223,8 @@ class Graph:
         return user
 
     def merge(self, one: User, other: User) -> User:
-        """Two users become one: the earlier founded survives, with its name. Stays go on."""
+        """Two users become one: the earlier founded survives, with its name. Stays go on, and what
+        one of them was refused is now refused to both."""
         survivor, absorbed = min(one, other), max(one, other)
         for identity in self.members(absorbed):
             joined = self.held[absorbed][identity.key][identity.value]
@@ -227,14 +232,22 @@ class Graph:
             self.put(self.owner, identity, survivor)
         self.put(self.held, absorbed, {})
         self.put(self.redirect, absorbed, survivor)
+        for key in sorted(self.refused.get(absorbed, ())):
+            self._count(key._replace(home=survivor), self.refusals[key])
+            self.drop(self.refusals, key)
+        self.drop(self.refused, absorbed)
         return survivor
 
     def refuse(self, home: User | None, identity: Identity, reason: Reason, by: Order) -> None:
         """Count a refusal."""
-        key = RefusalKey(home, identity, reason)
+        self._count(RefusalKey(home, identity, reason), Seen(by, by, 1))
+
+    def _count(self, key: RefusalKey, seen: Seen) -> None:
         before = self.refusals.get(key)
-        seen = Seen(by, by, 1)
         self.put(self.refusals, key, seen if before is None else before + seen)
+        if before is None and key.home is not None:
+            others = self.refused.get(key.home, frozenset())
+            self.put(self.refused, key.home, others | {key})
 
     def _hold(self, user: User, identity: Identity, joined: Order) -> None:
         values = self.held[user].get(identity.key)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -80,6 +79,10 @@ _ONLY_ZEROS_AND_DASHES = re.compile(r"[0-]+\Z")
 RULES_CACHED_MAX = 10_000
 """Concrete keys whose rule is remembered. Clients can invent appids; memory must not follow."""
 
+SETS_CACHED_MAX = 4_096
+"""Identity sets whose worth is remembered: the records of a request share one to three, so a few
+seconds' senders are enough."""
+
 
 def is_junk(value: str) -> bool:
     """Whether a value is one that broken clients send for everybody (PROTOCOL.md §5)."""
@@ -133,6 +136,9 @@ class Policy:
     _rules: dict[str, KeyRule | None] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+    _effective: dict[tuple[Identity, ...], tuple[Identity, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def rule(self, key: str) -> KeyRule | None:
         """The rule of a concrete key, with that key in it; None when no rule declares it.
@@ -183,8 +189,16 @@ class Policy:
         rule = self.rule(identity.key)
         return rule is not None and rule.enabled and not rule.blocks(identity.value)
 
-    def effective(self, identities: Iterable[Identity]) -> tuple[Identity, ...]:
+    def effective(self, identities: tuple[Identity, ...]) -> tuple[Identity, ...]:
         """The identities that count, each once, strongest first: by rank, then key, then value."""
+        found = self._effective.get(identities)
+        if found is None:
+            if len(self._effective) >= SETS_CACHED_MAX:
+                self._effective.clear()
+            found = self._effective[identities] = self._ranked(identities)
+        return found
+
+    def _ranked(self, identities: tuple[Identity, ...]) -> tuple[Identity, ...]:
         ranked = []
         for identity in set(identities):
             rule = self.rule(identity.key)

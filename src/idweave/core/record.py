@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from . import evidence
 from .event_id import event_id, project_of, token_of
-from .evidence import BLANKS, VALUE_LENGTH_MAX, decimal
+from .evidence import BLANKS, VALUE_LENGTH_MAX, Evidence, decimal
 from .identity import ANONYMOUS_KEY, Fact, Identity, Kind
 from .policy import FactsFrom, Policy
 from .rejection import Code, Rejection, shown
@@ -48,6 +48,10 @@ class Project:
     time_window: bool = True
     clock_correction: bool = False
     bare_distinct_id: str = ANONYMOUS_KEY
+    evidence: Evidence = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "evidence", Evidence(self.policy))
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +238,7 @@ def _identities(
     policy, stated = project.policy, raw.get("identities")
     if policy.facts_from is _IDENTITIES:
         if stated:
-            return evidence.identities_of(stated.items(), policy)
+            return project.evidence.of(stated)
         if rule.explicit:
             return _NO_IDENTITY
         derive = evidence.derived

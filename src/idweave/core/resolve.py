@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import NamedTuple
 
-from .graph import Graph, Mark, Reason, RefusalKey, Seen, User
+from .graph import Graph, Mark, Reason, User
 from .identity import Fact, Identity, Kind, Order
 from .policy import KeyRule, Merge, Policy, Rebind, Unbind, WhenCrowded, WhenFull, WhenTaken
 
@@ -34,37 +35,51 @@ def step(graph: Graph, fact: Fact, policy: Policy) -> Outcome:
         return NOBODY
     if fact.kind is Kind.RELEASE:
         return _release(graph, identities)
-    if fact.kind in (Kind.UNBIND, Kind.DETACH):
-        return _end(graph, fact, policy, identities)
-    return _associate(graph, fact, policy, identities)
+    scene = _Scene(graph, fact, policy, identities)
+    return _end(scene) if fact.kind in (Kind.UNBIND, Kind.DETACH) else _associate(scene)
+
+
+class _Scene(NamedTuple):
+    """One fact at work. ``brought``: its identities that count, in order, less those set aside."""
+
+    graph: Graph
+    fact: Fact
+    policy: Policy
+    brought: tuple[Identity, ...]
+
+    def rule(self, identity: Identity) -> KeyRule:
+        rule = self.policy.rule(identity.key)
+        assert rule is not None, f"{identity.key} got past Policy.effective undeclared"
+        return rule
 
 
 # -- observe, login, bind ------------------------------------------------------------------------
 
 
-def _associate(
-    graph: Graph, fact: Fact, policy: Policy, identities: tuple[Identity, ...]
-) -> Outcome:
+def _associate(scene: _Scene) -> Outcome:
     """§4, steps 1 to 5, for a fact that says its identities are one person's."""
+    graph, fact, _, identities = scene
     crowded = [identity for identity in identities if identity in graph.crowded]
-    present = [identity for identity in identities if identity not in graph.crowded]
+    present = tuple(identity for identity in identities if identity not in graph.crowded)
     if not present:
         first = next((identity for identity in crowded if identity in graph.owner), None)
         return NOBODY if first is None else Outcome(graph.owner[first], first)
+    scene = scene._replace(brought=present)
     unbound = [
         identity
         for identity in present
-        if identity in graph.marks and not _on_purpose(graph, fact, policy, identity, present)
+        if identity in graph.marks and not _on_purpose(scene, identity)
     ]
-    brought = [identity for identity in present if identity not in unbound]
+    brought = tuple(identity for identity in present if identity not in unbound)
     if not brought:
-        brought = [unbound.pop(0)]
+        brought = (unbound.pop(0),)
     elif fact.kind is not Kind.OBSERVE:
         for identity in brought:
             _unmark(graph, identity)
-    home = _home(graph, fact, policy, brought)
+    scene = scene._replace(brought=brought)
+    home = _home(scene)
     for identity in brought[1:]:
-        home = _bring(graph, fact, policy, home, identity, brought)
+        home = _bring(scene, home, identity)
     for reason, aside in ((Reason.UNBOUND, unbound), (Reason.CROWDED, crowded)):
         for identity in aside:
             if graph.owner.get(identity) != home:
@@ -72,10 +87,9 @@ def _associate(
     return Outcome(home, brought[0])
 
 
-def _on_purpose(
-    graph: Graph, fact: Fact, policy: Policy, identity: Identity, present: list[Identity]
-) -> bool:
+def _on_purpose(scene: _Scene, identity: Identity) -> bool:
     """§4, *on purpose*: does this fact mean to bring the unbound identity back?"""
+    graph, fact, policy, present = scene
     if len(present) == 1:
         return True
     if fact.kind is Kind.LOGIN:
@@ -101,73 +115,58 @@ def _unmark(graph: Graph, identity: Identity) -> None:
                 graph.drop(graph.marks, other)
 
 
-def _home(graph: Graph, fact: Fact, policy: Policy, brought: list[Identity]) -> User:
+def _home(scene: _Scene) -> User:
     """§4, step 3: the user that the anchor belongs to, or joins, or that this fact founds."""
-    anchor = brought[0]
-    owner = graph.owner.get(anchor)
-    if owner is not None:
-        return owner
-    for other in brought[1:]:
-        home = graph.owner.get(other)
+    owner, (anchor, *others) = scene.graph.owner, scene.brought
+    home = owner.get(anchor)
+    if home is not None:
+        return home
+    for other in others:
+        home = owner.get(other)
         if (
             home is not None
-            and _admits(graph, policy, home, anchor, brought)
-            and not _kept_apart(graph, policy, home, anchor)
+            and _admits(scene, home, anchor)
+            and not _kept_apart(scene, home, anchor)
         ):
             break
     else:
-        home = graph.found(fact.order)
-    _join(graph, fact, policy, home, anchor, brought)
+        home = scene.graph.found(scene.fact.order)
+    _join(scene, home, anchor)
     return home
 
 
-def _bring(
-    graph: Graph,
-    fact: Fact,
-    policy: Policy,
-    home: User,
-    identity: Identity,
-    brought: list[Identity],
-) -> User:
+def _bring(scene: _Scene, home: User, identity: Identity) -> User:
     """§4, step 4: one further identity of the fact; returns home, which a merge may change."""
+    graph = scene.graph
     owner = graph.owner.get(identity)
     if owner == home:
         return home
-    if owner is not None and _mergeable(graph, policy, home, owner, fact.kind):
+    if owner is not None and _mergeable(scene, home, owner):
         return graph.merge(home, owner)
-    refused = _refusal(graph, fact, policy, home, identity, brought)
+    refused = _refusal(scene, home, identity)
     if refused is not None:
-        graph.refuse(home, identity, refused, fact.order)
+        graph.refuse(home, identity, refused, scene.fact.order)
         return home
     if owner is not None:
-        _leave(graph, policy, identity, fact.time_ms, keep=())
-    _join(graph, fact, policy, home, identity, brought)
+        _leave(scene, identity)
+    _join(scene, home, identity)
     return home
 
 
-def _refusal(
-    graph: Graph,
-    fact: Fact,
-    policy: Policy,
-    home: User,
-    identity: Identity,
-    brought: list[Identity],
-) -> Reason | None:
+def _refusal(scene: _Scene, home: User, identity: Identity) -> Reason | None:
     """§4, step 4: why this identity may not join home, in the order the law asks; else None."""
-    rule = _rule(policy, identity)
-    if _kept_apart(graph, policy, home, identity):
+    graph, rule = scene.graph, scene.rule(identity)
+    if _kept_apart(scene, home, identity):
         return Reason.APART
     if identity in graph.owner:
         if _crowds(graph, rule, home, identity):
-            graph.put(graph.crowded, identity, fact.order)
+            graph.put(graph.crowded, identity, scene.fact.order)
             if rule.when_crowded is WhenCrowded.QUARANTINE:
-                _leave(graph, policy, identity, fact.time_ms, keep=())
+                _leave(scene, identity)
             return Reason.CROWDED
         if rule.when_taken is WhenTaken.KEEP:
             return Reason.TAKEN
-    if not _admits(graph, policy, home, identity, brought):
-        return Reason.FULL
-    return None
+    return None if _admits(scene, home, identity) else Reason.FULL
 
 
 def _crowds(graph: Graph, rule: KeyRule, home: User, identity: Identity) -> bool:
@@ -181,98 +180,90 @@ def _crowds(graph: Graph, rule: KeyRule, home: User, identity: Identity) -> bool
     return len({graph.find(user) for user in graph.askers[identity]}) >= rule.conflicts_max
 
 
-def _mergeable(graph: Graph, policy: Policy, one: User, other: User, kind: Kind) -> bool:
+def _mergeable(scene: _Scene, one: User, other: User) -> bool:
     """§4, *mergeable*: the switch allows it, all values fit, and nobody is kept apart."""
-    if policy.merge is Merge.NEVER or (policy.merge is Merge.EXPLICIT and kind is Kind.OBSERVE):
+    graph, fact, policy, _ = scene
+    if policy.merge is Merge.NEVER:
+        return False
+    if policy.merge is Merge.EXPLICIT and fact.kind is Kind.OBSERVE:
         return False
     held, more = graph.held[one], graph.held[other]
     for key, values in more.items():
         rule = policy.rule(key)
         if values and rule and len(values) + len(held.get(key, ())) > rule.values_max:
             return False
-    both = {one, other}
-    owner = graph.owner.get
+    both, owner = {one, other}, graph.owner.get
     return not any({owner(left), owner(right)} == both for left, right in policy.apart)
 
 
-def _kept_apart(graph: Graph, policy: Policy, user: User, identity: Identity) -> bool:
+def _kept_apart(scene: _Scene, user: User, identity: Identity) -> bool:
     """§3, ``apart``: does the user hold an identity that never shares a user with this one?"""
-    partners = policy.apart_from.get(identity, ())
-    return any(graph.owner.get(partner) == user for partner in partners)
+    partners = scene.policy.apart_from.get(identity, ())
+    return any(scene.graph.owner.get(partner) == user for partner in partners)
 
 
-def _room(graph: Graph, policy: Policy, home: User, identity: Identity) -> bool:
+def _room(scene: _Scene, home: User, identity: Identity) -> bool:
     """§4, *room*: home holds it already, or fewer than ``values_max`` values of its key."""
-    values = graph.values(home, identity.key)
-    return identity.value in values or len(values) < _rule(policy, identity).values_max
+    values = scene.graph.values(home, identity.key)
+    return identity.value in values or len(values) < scene.rule(identity).values_max
 
 
-def _evictable(
-    graph: Graph, home: User, identity: Identity, brought: list[Identity]
-) -> list[tuple[Order, str]]:
+def _evictable(scene: _Scene, home: User, identity: Identity) -> list[tuple[Order, str]]:
     """§4: the values of the key that this fact does not bring, by when they joined."""
-    values = graph.values(home, identity.key).items()
+    values = scene.graph.values(home, identity.key).items()
     return [
-        (joined, value) for value, joined in values if Identity(identity.key, value) not in brought
+        (joined, value)
+        for value, joined in values
+        if Identity(identity.key, value) not in scene.brought
     ]
 
 
-def _admits(
-    graph: Graph, policy: Policy, home: User, identity: Identity, brought: list[Identity]
-) -> bool:
+def _admits(scene: _Scene, home: User, identity: Identity) -> bool:
     """§4, *admits*: there is room, or the key makes room by letting another value leave."""
-    if _room(graph, policy, home, identity):
+    if _room(scene, home, identity):
         return True
-    replaces = _rule(policy, identity).when_full is WhenFull.REPLACE
-    return replaces and bool(_evictable(graph, home, identity, brought))
+    replaces = scene.rule(identity).when_full is WhenFull.REPLACE
+    return replaces and bool(_evictable(scene, home, identity))
 
 
-def _join(
-    graph: Graph,
-    fact: Fact,
-    policy: Policy,
-    home: User,
-    identity: Identity,
-    brought: list[Identity],
-) -> None:
+def _join(scene: _Scene, home: User, identity: Identity) -> None:
     """§4: an identity nobody owns joins home; without room it evicts the one that joined first."""
-    if not _room(graph, policy, home, identity):
-        _, value = min(_evictable(graph, home, identity, brought))
+    if not _room(scene, home, identity):
+        _, value = min(_evictable(scene, home, identity))
         evicted = Identity(identity.key, value)
-        left = _leave(graph, policy, evicted, fact.time_ms, keep=brought)
-        _mark(graph, policy, left, fact.order)
-    graph.join(home, identity, fact.order)
+        _mark(scene, _leave(scene, evicted, keep=scene.brought))
+    scene.graph.join(home, identity, scene.fact.order)
 
 
 # -- leaving -------------------------------------------------------------------------------------
 
 
-def _leave(
-    graph: Graph, policy: Policy, identity: Identity, time_ms: int, keep: Iterable[Identity]
-) -> list[Identity]:
+def _leave(scene: _Scene, identity: Identity, *, keep: tuple[Identity, ...] = ()) -> list[Identity]:
     """§4, *leave*: the identity, and its children once no other value of its key is held.
     Returns all that left together, the identity first."""
-    user = graph.part(identity, time_ms)
+    graph = scene.graph
+    user = graph.part(identity, scene.fact.time_ms)
     left = [identity]
     if graph.values(user, identity.key):
         return left
     for child in graph.members(user):
-        is_child = _rule(policy, child).parent == identity.key
+        is_child = scene.rule(child).parent == identity.key
         if is_child and child not in keep and graph.owner.get(child) == user:
-            left += _leave(graph, policy, child, time_ms, keep)
+            left += _leave(scene, child, keep=keep)
     return left
 
 
-def _mark(graph: Graph, policy: Policy, left: list[Identity], by: Order) -> None:
+def _mark(scene: _Scene, left: list[Identity]) -> None:
     """§1, *unbound*: what left by unbind or eviction needs a purpose to come back."""
-    if policy.rebind is Rebind.EXPLICIT:
-        mark = Mark(by, tuple(left))
+    if scene.policy.rebind is Rebind.EXPLICIT:
+        mark = Mark(scene.fact.order, tuple(left))
         for identity in left:
-            graph.put(graph.marks, identity, mark)
+            scene.graph.put(scene.graph.marks, identity, mark)
 
 
-def _end(graph: Graph, fact: Fact, policy: Policy, identities: tuple[Identity, ...]) -> Outcome:
+def _end(scene: _Scene) -> Outcome:
     """§4, unbind and detach: identities leave their owners, if the claimant is the owner."""
+    graph, fact, policy, identities = scene
     is_unbind = fact.kind is Kind.UNBIND
     if is_unbind and policy.unbind is Unbind.IGNORE:
         return NOBODY
@@ -289,8 +280,8 @@ def _end(graph: Graph, fact: Fact, policy: Policy, identities: tuple[Identity, .
             graph.refuse(claimant, identity, Reason.NOT_OWNER, fact.order)
         else:
             if is_unbind:
-                left = _leave(graph, policy, identity, fact.time_ms, keep=())
-                _mark(graph, policy, left, fact.order)
+                left = _leave(scene, identity)
+                _mark(scene, left)
                 gone.update(left)
             else:
                 graph.part(identity, fact.time_ms)
@@ -305,12 +296,6 @@ def _release(graph: Graph, identities: tuple[Identity, ...]) -> Outcome:
         graph.drop(graph.crowded, identity)
         graph.drop(graph.askers, identity)
     return NOBODY
-
-
-def _rule(policy: Policy, identity: Identity) -> KeyRule:
-    rule = policy.rule(identity.key)
-    assert rule is not None, f"{identity.key} got past Policy.effective undeclared"
-    return rule
 
 
 # -- names and the whole -------------------------------------------------------------------------
@@ -330,16 +315,6 @@ def names(users: Iterable[User]) -> dict[User, int]:
             name += 1
         taken[name] = user
     return {user: name for name, user in taken.items()}
-
-
-def refusals(graph: Graph) -> dict[RefusalKey, Seen]:
-    """§6: refusals, merges followed: one per home, identity and reason."""
-    followed: dict[RefusalKey, Seen] = {}
-    for key, seen in graph.refusals.items():
-        home = key.home if key.home is None else graph.find(key.home)
-        now = key._replace(home=home)
-        followed[now] = followed[now] + seen if now in followed else seen
-    return followed
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from idweave.core.history import History
-from idweave.core.identity import ENDING_KINDS, Fact, Identity, Kind, Order
-from idweave.core.policy import Merge, Policy
+from idweave.core.identity import Fact, Identity, Kind
+from idweave.core.policy import SETS_CACHED_MAX, Merge, Policy
 from idweave.ports import Changes, GroupRow, IdentityRow, SetKey, SetRow, Store
 
 from .naming import Naming
@@ -24,6 +24,9 @@ from the store, which always knows everything."""
 CACHED_STEPS_MAX = 1_000_000
 """Steps of contested groups kept in memory for one project, about 1 KB each with their undo; the
 histories used longest ago are forgotten first and read again from the store when needed."""
+
+
+_LOGIN, _UNBIND = Kind.LOGIN, Kind.UNBIND  # looked up once: slow in Python 3.11
 
 
 class Ids:
@@ -44,7 +47,16 @@ class Ids:
 class Group:
     """A group in memory. After a union ``into`` leads to the one that took it in."""
 
-    __slots__ = ("contested", "founder", "founder_set", "fresh", "group_id", "into", "size")
+    __slots__ = (
+        "contested",
+        "founder",
+        "founder_set",
+        "fresh",
+        "group_id",
+        "into",
+        "size",
+        "work",
+    )
 
     def __init__(self, row: GroupRow, *, fresh: bool) -> None:
         self.group_id = row.group_id
@@ -54,6 +66,7 @@ class Group:
         self.founder_set = row.founder_set
         self.fresh = fresh  # not in the store yet
         self.into: Group | None = None
+        self.work: Work | None = None  # what this batch brought, while it is on its way
 
     def root(self) -> Group:
         """The group that this one is part of now."""
@@ -64,9 +77,7 @@ class Group:
 
     def row(self) -> GroupRow:
         """The group as the store keeps it."""
-        return GroupRow(
-            self.group_id, self.contested, self.size, self.founder, self.founder_set
-        )
+        return GroupRow(self.group_id, self.contested, self.size, self.founder, self.founder_set)
 
 
 class KnownIdentity:
@@ -123,16 +134,29 @@ class Grouping:
         self.identities: dict[Identity, KnownIdentity] = {}
         self.groups: dict[int, Group] = {}
         self.histories: dict[int, History] = {}
-        self.work: dict[Group, Work] = {}
+        self._keys: dict[tuple[Identity, ...], SetKey] = {}
+        self._touched: list[Group] = []
         self._absorbed: list[Group] = []
 
     def forget(self) -> None:
         """Drop all that is remembered: after a failed commit, or when it has grown too large."""
-        for memory in (self.sets, self.identities, self.groups, self.histories, self.work):
+        for memory in (self.sets, self.identities, self.groups, self.histories, self._keys):
             memory.clear()
+        self._touched.clear()
         self._absorbed.clear()
 
     # -- knowing --------------------------------------------------------------------------------
+
+    def key_of(self, fact: Fact) -> SetKey:
+        """The identity set that a fact is seen under."""
+        if fact.kind is _UNBIND or fact.kind is _LOGIN:
+            return set_key(fact, self.policy)
+        key = self._keys.get(fact.identities)
+        if key is None:
+            if len(self._keys) >= SETS_CACHED_MAX:
+                self._keys.clear()
+            key = self._keys[fact.identities] = SetKey(self.policy.effective(fact.identities))
+        return key
 
     def prefetch(self, keys: Iterable[SetKey]) -> None:
         """Read what the store knows of these sets and of their identities, in a few questions."""
@@ -226,18 +250,18 @@ class Grouping:
 
     def _take_in(self, root: Group, smaller: Group, changes: Changes) -> None:
         self._work_of(root).take(self._work_of(smaller))
-        del self.work[smaller]
+        smaller.work = None
         root.size += smaller.size
         root.contested |= smaller.contested
         smaller.into = root
         self._absorbed.append(smaller)
-        if not smaller.fresh:
-            changes.joined_groups.append((smaller.group_id, root.group_id))
+        changes.joined_groups.append((smaller.group_id, root.group_id))
 
     def _work_of(self, group: Group) -> Work:
-        work = self.work.get(group)
+        work = group.work
         if work is None:
-            work = self.work[group] = Work()
+            work = group.work = Work()
+            self._touched.append(group)
             if not group.fresh:
                 work.parts.append(group.row())
         return work
@@ -250,33 +274,46 @@ class Grouping:
 
     def add(self, known: KnownSet, fact: Fact) -> None:
         """Note a fact of a set; :meth:`flush` says what all of them change."""
-        if known.group is None:
+        group = known.group
+        if group is None:
             return
-        group = known.group.root()
-        known.group = group
-        self._work_of(group).facts.append((known.set_id, fact))
-        if fact.kind in ENDING_KINDS:
+        if group.into is not None:
+            group = known.group = group.root()
+        work = group.work or self._work_of(group)
+        work.facts.append((known.set_id, fact))
+        if fact.kind < _LOGIN:
             group.contested = True
 
     # -- publishing -----------------------------------------------------------------------------
 
     def flush(self, changes: Changes) -> None:
         """Resolve what the batch brought, and add to ``changes`` what the store has to write."""
-        work, self.work = self.work, {}
-        for group, brought in work.items():
-            if not group.contested and brought.grown:
-                group.contested = not self._fits(brought)
-        contested = [(group, brought) for group, brought in work.items() if group.contested]
-        plain = [(group, brought) for group, brought in work.items() if not group.contested]
+        work = [(group, group.work) for group in self._touched if group.work is not None]
+        plain = [(group, brought) for group, brought in work if self._is_plain(group, brought)]
+        contested = [(group, brought) for group, brought in work if group.contested]
         resolved = [(group, brought, self._resolve(group, brought)) for group, brought in contested]
         publish(self, plain, resolved, changes)
-        for group, brought in work.items():
+        for group, brought in work:
             if brought.grown or group.fresh or brought.parts[0] != group.row():
                 changes.groups.append((self.project, group.row()))
             group.fresh = False
+            group.work = None
         for absorbed in self._absorbed:
             self.groups.pop(absorbed.group_id, None)
+        self._touched.clear()
         self._absorbed.clear()
+
+    def _is_plain(self, group: Group, brought: Work) -> bool:
+        """Whether a group is uncontested still, and the batch changes anything of its one user."""
+        if group.contested:
+            return False
+        if brought.grown:
+            group.contested = not self._fits(brought)
+            return not group.contested
+        founder = group.founder
+        return founder is None or any(
+            fact.time_ms <= founder.time_ms and fact.order < founder for _, fact in brought.facts
+        )
 
     def _fits(self, brought: Work) -> bool:
         """Whether all identities of an uncontested group fit one user."""

@@ -6,17 +6,29 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from idweave.core.errors import IdweaveError
-from idweave.core.identity import Fact, Kind
+from idweave.core.identity import Fact
 from idweave.core.record import Project, Record, Rejection
-from idweave.ports import Changes, Entry, Place, RejectionRow, SetKey, Sighting, Store
+from idweave.ports import (
+    Changes,
+    Entry,
+    PayloadRow,
+    Place,
+    RejectionRow,
+    SetKey,
+    Sighting,
+    Store,
+)
 
 from .answers import Receipt
-from .grouping import Grouping, Ids, KnownSet, set_key
+from .grouping import Grouping, Ids, KnownSet
+from .stating import record_of, stated_payload
 
 REJECTED_BYTES_MAX = 256 * 1024 * 1024
 """Payload bytes kept for the rejections of one project. Past it they are only counted: a broken
 sender must not fill the disk that good records need."""
+
+DEFAULT_PROJECT = "default"
+"""Where records go that name no project, neither themselves nor in the URL."""
 
 UNKNOWN_PROJECT = "?"
 """Where records of undeclared projects are counted: their names are anybody's to invent."""
@@ -24,18 +36,8 @@ UNKNOWN_PROJECT = "?"
 UNKNOWN_REJECTED_BYTES_MAX = 1024 * 1024
 """As above, for undeclared projects: a sample is enough to see who sends there."""
 
-RECORD_OVERHEAD_INDEX = -1
+WHOLE_REQUEST = -1
 """The place of a rejection that is about a whole request."""
-
-FACT_TYPES = {
-    Kind.OBSERVE: "track",
-    Kind.LOGIN: "track_signup",
-    Kind.BIND: "track_id_bind",
-    Kind.UNBIND: "track_id_unbind",
-    Kind.DETACH: "detach",
-    Kind.RELEASE: "release",
-}
-"""What a fact without a record is stored as."""
 
 Parsed = tuple[str, Record | Rejection]
 """A project's name, and one record for it or why it is none."""
@@ -45,27 +47,36 @@ Parsed = tuple[str, Record | Rejection]
 class Delivery:
     """One request, or one imported block: its bytes and what they hold, in order.
 
-    ``payload`` is gzip-compressed, as :func:`idweave.wire.read_payload` reads it; None where facts
-    are stated without records. ``whole`` says that the one item is about the request itself.
+    ``payload`` is gzip, as :func:`idweave.wire.read_payload` reads it; ``project`` whom its records
+    are for that do not say so themselves. ``whole``: the one item is about the request itself.
+    ``stated``: a payload of :mod:`.stating`. ``places`` are those of the items in the payload,
+    where they are not 0, 1, 2 …
     """
 
-    payload: bytes | None
+    payload: bytes
     received_at_ms: int
     items: tuple[Parsed, ...]
+    project: str = DEFAULT_PROJECT
     crc_mismatch: bool = False
     whole: bool = False
+    stated: bool = False
+    places: tuple[int, ...] | None = None
 
 
 def state_facts(project: str, facts: Iterable[Fact], received_at_ms: int) -> Delivery:
     """A delivery of facts that no record carried, as operators state them."""
-    records = (
-        Record(fact.event_id, FACT_TYPES[fact.kind], fact.time_ms, True, fact) for fact in facts
-    )
-    return Delivery(None, received_at_ms, tuple((project, record) for record in records))
+    told = list(facts)
+    items = tuple((project, record_of(fact)) for fact in told)
+    return Delivery(stated_payload(told), received_at_ms, items, project, stated=True)
 
 
-Arrival = tuple[Record, SetKey, int, int]
-"""A record that may be new, its set, the number of its delivery, and its place in it."""
+Arrival = tuple[Record, int, int]
+"""A record that may be new, the number of its delivery, and its place in it."""
+
+NOTHING = SetKey(())
+"""The set of what links nothing: items, and facts of which nothing counts."""
+
+NO_SET = KnownSet(0, None, 0)
 
 
 class Intake:
@@ -85,10 +96,16 @@ class Intake:
                 }
             )
 
-    def accept(self, deliveries: Sequence[Delivery], settled: Sequence[int] = ()) -> list[Receipt]:
+    def accept(
+        self, deliveries: Sequence[Delivery], settled: Sequence[RejectionRow] = ()
+    ) -> list[Receipt]:
         """Make all deliveries durable, in one transaction, and settle the rejections that they
         answer. Raises StoreError, and then nothing is written or remembered."""
-        changes = Changes(settled_rejections=list(settled))
+        changes = Changes(settled_rejections=[row.rejection_id for row in settled])
+        for row in settled:
+            for name in ("received", "rejected", f"rejected_{row.code}"):
+                place = (row.project, name)
+                changes.counters[place] = changes.counters.get(place, 0) - 1
         try:
             receipts = _Batch(self, changes).run(deliveries)
             self._store.commit(changes)
@@ -133,9 +150,10 @@ class _Batch:
     def __init__(self, intake: Intake, changes: Changes) -> None:
         self._intake = intake
         self._changes = changes
-        self._payload_ids: dict[int, int | None] = {}
+        self._payload_ids: dict[int, int] = {}
         self._entries: dict[tuple[int, int], list[Entry]] = defaultdict(list)
-        self._tallies: list[Counter[str]] = []
+        self._duplicates: Counter[int] = Counter()
+        self._rejected: Counter[int] = Counter()
 
     def run(self, deliveries: Sequence[Delivery]) -> list[Receipt]:
         arrivals: dict[str, list[Arrival]] = defaultdict(list)
@@ -143,63 +161,72 @@ class _Batch:
             self._sort_out(number, delivery, arrivals)
         for project, arrived in arrivals.items():
             self._take(project, arrived)
-        self._store_payloads(deliveries)
         for (number, set_id), entries in self._entries.items():
-            sighting = Sighting(set_id, self._payload_ids[number], tuple(entries))
+            sighting = Sighting(set_id, self._payload_id(number), tuple(entries))
             self._changes.sightings.append(sighting)
-        return [_receipt(tally) for tally in self._tallies]
+        self._store_payloads(deliveries)
+        return [self._receipt(number, len(said.items)) for number, said in enumerate(deliveries)]
+
+    def _receipt(self, number: int, received: int) -> Receipt:
+        rejected, duplicates = self._rejected[number], self._duplicates[number]
+        return Receipt(received, received - rejected - duplicates, rejected, duplicates)
 
     def _sort_out(
         self, number: int, delivery: Delivery, arrivals: dict[str, list[Arrival]]
     ) -> None:
         """Records by project; rejections are written down."""
-        self._tallies.append(Counter())
         if delivery.crc_mismatch and delivery.items:
             self._count(delivery.items[0][0], "crc_mismatches")
-        for index, (project, item) in enumerate(delivery.items):
-            self._count(project, "received", number)
+        for nth, (project, item) in zip(_places(delivery), delivery.items, strict=True):
             if isinstance(item, Rejection):
-                place = RECORD_OVERHEAD_INDEX if delivery.whole else index
-                self._reject(project, item, number, place, delivery)
-                continue
-            policy = self._intake.grouping(project).policy
-            key = SetKey(()) if item.fact is None else set_key(item.fact, policy)
-            arrivals[project].append((item, key, number, index))
+                self._rejected[number] += 1
+                self._reject(project, item, Place(self._payload_id(number), nth), delivery)
+            else:
+                arrivals[project].append((item, number, nth))
 
-    def _count(self, project: str, name: str, number: int | None = None) -> None:
+    def _count(self, project: str, name: str, added: int = 1) -> None:
         counters = self._changes.counters
-        counters[project, name] = counters.get((project, name), 0) + 1
-        if number is not None:
-            self._tallies[number][name] += 1
+        counters[project, name] = counters.get((project, name), 0) + added
 
     def _take(self, project: str, arrived: list[Arrival]) -> None:
         """Everything that is new of one project's records."""
         grouping = self._intake.grouping(project)
-        grouping.prefetch(key for _, key, _, _ in arrived)
-        known_before = self._known_before(project, grouping, arrived)
-        for record, key, number, index in arrived:
-            if record.event_id in known_before:
-                self._count(project, "duplicates", number)
+        keys = [_key(grouping, record) for record, _, _ in arrived]
+        grouping.prefetch(keys)
+        seen = self._known_before(project, grouping, zip(arrived, keys, strict=True))
+        duplicates = 0
+        known, entries, before = NO_SET, list[Entry](), (-1, NOTHING)
+        for (record, number, nth), key in zip(arrived, keys, strict=True):
+            if record.event_id in seen:
+                self._duplicates[number] += 1
+                duplicates += 1
                 continue
-            known_before.add(record.event_id)
-            self._count(project, "accepted", number)
-            known = grouping.known_set(key, self._changes)
-            known.newest_ms = max(known.newest_ms, record.time_ms)
-            entry = Entry(record.time_ms, record.event_id, record.type, index)
-            self._entries[number, known.set_id].append(entry)
+            seen.add(record.event_id)
+            if before[1] is not key or before[0] != number:  # mostly a run of the same
+                known, before = grouping.known_set(key, self._changes), (number, key)
+                entries = self._entries[number, known.set_id]
+            if record.time_ms > known.newest_ms:
+                known.newest_ms = record.time_ms
+            entries.append(Entry(record.time_ms, record.event_id, record.type, nth))
             if not record.timed:
                 self._changes.untimed.append((project, record.event_id))
             if record.fact is not None:
                 grouping.add(known, record.fact)
         grouping.flush(self._changes)
+        self._count(project, "received", len(arrived))
+        self._count(project, "accepted", len(arrived) - duplicates)
+        self._count(project, "duplicates", duplicates)
 
     def _known_before(
-        self, project: str, grouping: Grouping, arrived: list[Arrival]
+        self, project: str, grouping: Grouping, arrived: Iterable[tuple[Arrival, SetKey]]
     ) -> set[str]:
         """Event ids in the store already, looked for only where a repeat is possible: a set that
         was seen at that time or later, or a time that the record did not carry itself."""
         spans: dict[int, tuple[KnownSet, int, int]] = {}
-        for record, key, _, _ in arrived:
+        untimed = []
+        for (record, _, _), key in arrived:
+            if not record.timed:
+                untimed.append(record.event_id)
             known = grouping.sets.get(key)
             if known is not None and record.time_ms <= known.newest_ms:
                 _, low, high = spans.get(known.set_id, (known, record.time_ms, record.time_ms))
@@ -208,32 +235,21 @@ class _Batch:
         found: set[str] = set()
         for known, low, high in spans.values():
             found |= self._intake.store.seen(project, known.set_id, low, high)
-        untimed = [record.event_id for record, _, _, _ in arrived if not record.timed]
         if untimed:
             found |= self._intake.store.seen_untimed(project, untimed)
         return found
 
-    def _reject(
-        self, project: str, rejection: Rejection, number: int, index: int, delivery: Delivery
-    ) -> None:
-        self._count(project, "rejected", number)
+    def _reject(self, project: str, rejection: Rejection, place: Place, delivery: Delivery) -> None:
+        self._count(project, "received")
+        self._count(project, "rejected")
         self._count(project, f"rejected_{rejection.code.value}")
-        if delivery.payload is None or not self._intake.has_room(project):
+        if not self._intake.has_room(project):
             self._count(project, "rejected_unkept")
             return
-        payload_id = self._payload_id(number)
-        self._changes.rejections.append(
-            RejectionRow(
-                self._intake.next_id("rejection"),
-                project,
-                rejection.code.value,
-                rejection.field,
-                rejection.reason,
-                rejection.fix,
-                delivery.received_at_ms,
-                Place(payload_id, index),
-            )
-        )
+        why = (rejection.code.value, rejection.field, rejection.reason, rejection.fix)
+        number = self._intake.next_id("rejection")
+        row = RejectionRow(number, project, *why, delivery.received_at_ms, place)
+        self._changes.rejections.append(row)
         counters, size = self._changes.counters, len(delivery.payload) // len(delivery.items)
         counters[project, "rejected_bytes"] = counters.get((project, "rejected_bytes"), 0) + size
 
@@ -245,24 +261,22 @@ class _Batch:
 
     def _store_payloads(self, deliveries: Sequence[Delivery]) -> None:
         """Keep the bytes of every delivery that anything refers to; repeats are not kept again."""
-        for number, _ in self._entries:
-            if deliveries[number].payload is None:
-                self._payload_ids[number] = None
-            else:
-                self._payload_id(number)
+        needed = {row.place.payload_id for row in self._changes.rejections}
+        needed |= {sighting.payload_id for sighting in self._changes.sightings}
         for number, payload_id in sorted(self._payload_ids.items()):
-            payload = deliveries[number].payload
-            if payload is not None and payload_id is not None:
-                received = deliveries[number].received_at_ms
-                self._changes.payloads.append((payload_id, received, payload))
+            if payload_id in needed:
+                said = deliveries[number]
+                row = PayloadRow(
+                    payload_id, said.project, said.received_at_ms, said.payload, said.stated
+                )
+                self._changes.payloads.append(row)
 
 
-def _receipt(tally: Counter[str]) -> Receipt:
-    return Receipt(
-        tally["received"], tally["accepted"], tally["rejected"], tally["duplicates"]
-    )
+def _places(delivery: Delivery) -> Iterable[int]:
+    if delivery.whole:
+        return (WHOLE_REQUEST,)
+    return range(len(delivery.items)) if delivery.places is None else delivery.places
 
 
-def undeclared(project: str) -> IdweaveError:
-    """What to say where a project is asked for that nobody declared."""
-    return IdweaveError(f"There is no project {project!r}.", fix="Declare it in the configuration.")
+def _key(grouping: Grouping, record: Record) -> SetKey:
+    return NOTHING if record.fact is None else grouping.key_of(record.fact)

@@ -35,7 +35,8 @@ class Naming:
     def _name(self, users: list[User]) -> None:
         firsts = [first_name(user.event_id) for user in users]
         taken = self._store.find_users(self._project, firsts)
-        for user, name in zip(users, firsts, strict=True):
+        for user, first in zip(users, firsts, strict=True):
+            name = first
             while taken.setdefault(name, user.event_id) != user.event_id:
                 name += 1
                 taken |= self._store.find_users(self._project, [name])

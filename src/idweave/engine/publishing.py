@@ -42,7 +42,7 @@ def publish(
         users.update(view.users())
     names = grouping.naming.of(users)
     for group, brought in plain:
-        _publish_plain(grouping.project, group, brought, names, changes)
+        _publish_plain(grouping.project, group, brought, names=names, changes=changes)
     for group, brought, _ in resolved:
         for number, identity in brought.new:
             row = IdentityRow(number, identity, group.group_id)
@@ -60,7 +60,7 @@ def _crown(group: Group, brought: Work) -> None:
 
 
 def _publish_plain(
-    project: str, group: Group, brought: Work, names: dict[User, int], changes: Changes
+    project: str, group: Group, brought: Work, *, names: dict[User, int], changes: Changes
 ) -> None:
     assert group.founder is not None, "an uncontested group has a fact, and so a founder"
     name = names[group.founder]
@@ -104,9 +104,7 @@ class _View:
         anchors = (done.outcome.anchor for done in self.applied)
         yield from (anchor for anchor in anchors if anchor is not None)
 
-    def publish(
-        self, names: dict[User, int], ids: dict[Identity, int], changes: Changes
-    ) -> None:
+    def publish(self, names: dict[User, int], ids: dict[Identity, int], changes: Changes) -> None:
         """Add the rows."""
         self._users(names, changes)
         self._identities(names, ids, changes)
@@ -152,9 +150,7 @@ class _View:
                 row = StayRow(name, number, stay.identity, stay.life, left_ms)
                 changes.stays.append((self.project, row))
 
-    def _refusals(
-        self, names: dict[User, int], ids: dict[Identity, int], changes: Changes
-    ) -> None:
+    def _refusals(self, names: dict[User, int], ids: dict[Identity, int], changes: Changes) -> None:
         for key in self.touched.refusals:
             home = None if key.home is None else names[key.home]
             number, reason = ids[key.identity], key.reason.value

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import struct
 from collections.abc import Sequence
 from hashlib import blake2b
+from struct import pack, unpack_from
 
 from idweave.core.identity import KIND_OF_TYPE, Fact, Kind, Order
 from idweave.ports import Entry, SetKey
@@ -15,12 +15,13 @@ TYPES = (*KIND_OF_TYPE, "item_set", "item_delete")
 """Record types by their stored number: append only, never reorder."""
 
 _NUMBER = {name: number for number, name in enumerate(TYPES)}
-_ENTRY = struct.Struct("<q16sBI")
+ENTRY_BYTES = 8 + 16 + 1 + 4
 _PLAIN, _TEXT = b"\x00", b"\x01"
 _HEX_ID = re.compile(r"[0-9a-f]{32}\Z")
+_HEX = re.compile(r"[0-9a-f]+\Z")
 
 EventColumn = bytes | str
-"""An event id as a column: 16 bytes where it is 32 hex digits (all that records have), else text."""
+"""An event id as a column: 16 bytes where it is 32 hex digits (as all records have), else text."""
 
 
 def pack_event(event_id: str) -> EventColumn:
@@ -44,31 +45,35 @@ def order_of(time_ms: int, kind: int, event: EventColumn) -> Order:
 
 
 def pack_entries(entries: Sequence[Entry]) -> bytes:
-    """Entries as one blob: 29 bytes each, or JSON where an event id is not 32 hex digits."""
-    if all(_HEX_ID.match(entry.event_id) for entry in entries):
-        pack, fromhex = _ENTRY.pack, bytes.fromhex
-        return _PLAIN + b"".join(
-            pack(time_ms, fromhex(event_id), _NUMBER[type_], index)
-            for time_ms, event_id, type_, index in entries
-        )
-    return _TEXT + json.dumps([list(entry) for entry in entries]).encode()
+    """Entries as one blob: columns of times, event ids, types and places, 29 bytes an entry; or
+    JSON where an event id is not 32 hex digits."""
+    times, events, types, places = zip(*entries, strict=True)
+    joined = "".join(events)
+    if set(map(len, events)) != {32} or not _HEX.match(joined):
+        return _TEXT + json.dumps([list(entry) for entry in entries]).encode()
+    count, numbers = len(entries), bytes(map(_NUMBER.__getitem__, types))
+    columns = (pack(f"<{count}q", *times), bytes.fromhex(joined), numbers)
+    return b"".join((_PLAIN, *columns, pack(f"<{count}I", *places)))
 
 
 def unpack_entries(blob: bytes) -> tuple[Entry, ...]:
     """The entries of a blob."""
     if blob[:1] == _TEXT:
         return tuple(Entry(*fields) for fields in json.loads(blob[1:]))
-    return tuple(
-        Entry(time_ms, event.hex(), TYPES[number], index)
-        for time_ms, event, number, index in _ENTRY.iter_unpack(memoryview(blob)[1:])
-    )
+    count = len(blob) // ENTRY_BYTES
+    joined = blob[1 + 8 * count : 1 + 24 * count].hex()
+    events = [joined[at : at + 32] for at in range(0, 32 * count, 32)]
+    types = [TYPES[number] for number in blob[1 + 24 * count : 1 + 25 * count]]
+    places = unpack_from(f"<{count}I", blob, 1 + 25 * count)
+    return tuple(map(Entry, unpack_from(f"<{count}q", blob, 1), events, types, places))
 
 
 def digest(key: SetKey) -> bytes:
     """What a set is found by: 16 bytes over the exact texts, lengths included."""
     named = () if key.named is None else (("", ""), key.named)
     texts = [text for identity in (*key.identities, *named) for text in identity]
-    return blake2b("".join(f"{len(text)}:{text}" for text in texts).encode(), digest_size=16).digest()
+    exact = "".join(f"{len(text)}:{text}" for text in texts)
+    return blake2b(exact.encode(), digest_size=16).digest()
 
 
 def fact_of(entry: Entry, key: SetKey) -> Fact | None:

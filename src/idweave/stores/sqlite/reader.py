@@ -11,6 +11,7 @@ from typing import Any
 from idweave.core.identity import Identity
 from idweave.ports import (
     IdentityState,
+    PayloadRow,
     Place,
     RefusalRow,
     RejectionRow,
@@ -27,10 +28,17 @@ from .writes import NOBODY
 _STATE = "i.identity_id, i.key_id, i.value, i.owner, i.life, i.unbound_ms, i.crowded_ms"
 _USER = "name, founder_ms, founder_kind, founder_event, founder_set, merged_into, gone"
 
+_RUN_SETS = "SELECT DISTINCT set_id, project_id FROM run JOIN identity_set USING (set_id)"
+
 
 def _user(row: tuple[Any, ...]) -> UserRow:
     name, time_ms, kind, event, founder_set, merged_into, gone = row
     return UserRow(name, order_of(time_ms, kind, event), founder_set, merged_into, bool(gone))
+
+
+def _payload(row: tuple[Any, ...]) -> PayloadRow:
+    payload_id, project, received_at_ms, body, stated = row
+    return PayloadRow(payload_id, project, received_at_ms, body, stated=bool(stated))
 
 
 class SqliteReader:
@@ -129,7 +137,9 @@ class SqliteReader:
             " first_event, last_ms, last_kind, last_event, r.count"
             " FROM refusal r JOIN identity i USING (identity_id)"
             f" WHERE r.project_id = ?{homes}"
-            " ORDER BY last_ms DESC, last_kind DESC, last_event DESC, home, identity_id, reason"
+            " ORDER BY last_ms DESC, last_kind DESC,"
+            " iif(typeof(last_event) = 'blob', lower(hex(last_event)), last_event) DESC,"
+            " home, identity_id, reason"
             " LIMIT ? OFFSET ?",
             (self._names.project(project), *(names or ()), limit, after),
         )
@@ -174,13 +184,13 @@ class SqliteReader:
         ]
         return sorted(found, key=lambda run: (run.set_id, run.start))
 
-    def run_sets(self, names: Sequence[int], anchor_ids: Sequence[int]) -> list[int]:
-        """Sets with a run that names any of these users or anchors."""
-        by_name = self._many("SELECT DISTINCT set_id FROM run WHERE name IN ({})", names)
-        by_anchor = self._many(
-            "SELECT DISTINCT set_id FROM run WHERE anchor_id IN ({})", anchor_ids
-        )
-        return sorted({set_id for rows in (by_name, by_anchor) for (set_id,) in rows})
+    def run_sets(self, project: str, names: Sequence[int], anchor_ids: Sequence[int]) -> list[int]:
+        """Sets of the project with a run that names any of these users or anchors."""
+        by_name = self._many(f"{_RUN_SETS} WHERE name IN ({{}})", names)
+        by_anchor = self._many(f"{_RUN_SETS} WHERE anchor_id IN ({{}})", anchor_ids)
+        number = self._names.project(project)
+        rows = (*by_name, *by_anchor)
+        return sorted({set_id for set_id, project_id in rows if project_id == number})
 
     def seen_range(self, identity_id: int) -> tuple[int, int] | None:
         """First and last time that an identity was seen."""
@@ -197,7 +207,7 @@ class SqliteReader:
         self._connection.execute("CREATE TEMP TABLE IF NOT EXISTS wanted (set_id INTEGER UNIQUE)")
         self._connection.execute("DELETE FROM wanted")
         self._connection.executemany(
-            "INSERT INTO wanted VALUES (?)", [(set_id,) for set_id in set_ids]
+            "INSERT OR IGNORE INTO wanted VALUES (?)", [(set_id,) for set_id in set_ids]
         )
         rows = self._connection.execute(
             "SELECT g.set_id, g.payload_id, g.entries FROM wanted CROSS JOIN sighting g"
@@ -207,16 +217,18 @@ class SqliteReader:
         for set_id, payload_id, blob in rows:
             yield Sighting(set_id, payload_id, unpack_entries(blob))
 
-    def payload(self, payload_id: int) -> tuple[int, bytes] | None:
-        """When a payload was received, and its bytes."""
-        rows = self._rows(
-            "SELECT received_at_ms, body FROM payload WHERE payload_id = ?", (payload_id,)
-        )
-        return (rows[0][0], rows[0][1]) if rows else None
+    def payload(self, payload_id: int) -> PayloadRow | None:
+        """What was said under this number."""
+        rows = self._rows("SELECT * FROM payload WHERE payload_id = ?", (payload_id,))
+        return _payload(rows[0]) if rows else None
 
-    def payloads(self) -> Iterator[tuple[int, int, bytes]]:
-        """All payloads by id."""
-        yield from self._connection.execute("SELECT * FROM payload ORDER BY payload_id")
+    def log(self) -> Iterator[Sighting]:
+        """All sightings, by payload."""
+        rows = self._connection.execute(
+            "SELECT set_id, payload_id, entries FROM sighting ORDER BY payload_id, sighting_id"
+        )
+        for set_id, payload_id, blob in rows:
+            yield Sighting(set_id, payload_id, unpack_entries(blob))
 
     # -- what was not believed, and how much there is ---------------------------------------------
 
@@ -236,10 +248,7 @@ class SqliteReader:
             f"SELECT * FROM rejection WHERE {' AND '.join(where)} ORDER BY rejection_id LIMIT ?",
             (*values, limit),
         )
-        return [
-            RejectionRow(*row[:7], Place(row[7], row[8]))
-            for row in rows
-        ]
+        return [RejectionRow(*(*row[:7], Place(row[7], row[8]))) for row in rows]
 
     def counters(self, project: str | None) -> dict[tuple[str, str], int]:
         """The counters of one project, or of all."""
@@ -252,6 +261,17 @@ class SqliteReader:
         """The projects that anything was said of."""
         rows = self._rows("SELECT DISTINCT project FROM counter ORDER BY project")
         return [name for (name,) in rows]
+
+    def largest(self, project: str, limit: int) -> list[tuple[int, int]]:
+        """Users with the most identities."""
+        return [
+            (name, count)
+            for name, count in self._rows(
+                "SELECT owner, count(*) FROM identity WHERE project_id = ? AND owner IS NOT NULL"
+                " GROUP BY owner ORDER BY 2 DESC, owner LIMIT ?",
+                (self._names.project(project), limit),
+            )
+        ]
 
     def tallies(self, project: str) -> tuple[int, int]:
         """How many live users and how many identities a project has."""

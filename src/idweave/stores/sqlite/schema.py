@@ -14,7 +14,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE project (project_id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT",
         "CREATE TABLE identity_key (key_id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT",
         """CREATE TABLE payload (
-            payload_id INTEGER PRIMARY KEY, received_at_ms INTEGER NOT NULL, body BLOB NOT NULL
+            payload_id INTEGER PRIMARY KEY, project TEXT NOT NULL,
+            received_at_ms INTEGER NOT NULL, body BLOB NOT NULL, stated INTEGER NOT NULL
         ) STRICT""",
         """CREATE TABLE identity (
             identity_id INTEGER PRIMARY KEY, project_id INTEGER NOT NULL,
@@ -34,7 +35,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (identity_id, set_id)
         ) STRICT, WITHOUT ROWID""",
         """CREATE TABLE sighting (
-            sighting_id INTEGER PRIMARY KEY, set_id INTEGER NOT NULL, payload_id INTEGER,
+            sighting_id INTEGER PRIMARY KEY, set_id INTEGER NOT NULL, payload_id INTEGER NOT NULL,
             first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, entries BLOB NOT NULL
         ) STRICT""",
         "CREATE INDEX sighting_time ON sighting (set_id, last_ms, first_ms)",
@@ -74,7 +75,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX run_name ON run (name) WHERE name IS NOT NULL",
         "CREATE INDEX run_anchor ON run (anchor_id) WHERE anchor_id IS NOT NULL",
         """CREATE TABLE rejection (
-            rejection_id INTEGER PRIMARY KEY AUTOINCREMENT, project TEXT NOT NULL, code TEXT NOT NULL,
+            rejection_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            project TEXT NOT NULL, code TEXT NOT NULL,
             field TEXT NOT NULL, reason TEXT NOT NULL, fix TEXT NOT NULL,
             received_at_ms INTEGER NOT NULL, payload_id INTEGER NOT NULL, place INTEGER NOT NULL
         ) STRICT""",

@@ -83,8 +83,8 @@ class SqliteStore:
         if self.read_only:
             self._writer.execute("PRAGMA query_only = ON")
         else:
+            migrate(self._writer, str(self.path))  # before WAL, which a refused file must not get
             self._writer.execute("PRAGMA journal_mode = WAL")
-            migrate(self._writer, str(self.path))
         self.names = Names(self._writer)
 
     def _connect(self) -> sqlite3.Connection:

@@ -18,7 +18,8 @@ Rows = Iterable[tuple[Any, ...]]
 
 
 def _payloads(c: Changes, number: Callable[[str], int]) -> Rows:
-    return c.payloads
+    for row in c.payloads:
+        yield row.payload_id, row.project, row.received_at_ms, row.body, row.stated
 
 
 def _joined(c: Changes, number: Callable[[str], int]) -> Rows:
@@ -127,7 +128,7 @@ def _counters(c: Changes, number: Callable[[str], int]) -> Rows:
 
 
 STATEMENTS: tuple[tuple[str, Callable[[Changes, Callable[[str], int]], Rows]], ...] = (
-    ("INSERT INTO payload VALUES (?, ?, ?)", _payloads),
+    ("INSERT INTO payload VALUES (?, ?, ?, ?, ?)", _payloads),
     ("UPDATE identity SET group_id = ? WHERE group_id = ?", _joined),
     ("DELETE FROM identity_group WHERE group_id = ?", _absorbed),
     ("INSERT OR REPLACE INTO identity_group VALUES (?, ?, ?, ?, ?, ?, ?)", _groups),
@@ -151,14 +152,12 @@ STATEMENTS: tuple[tuple[str, Callable[[Changes, Callable[[str], int]], Rows]], .
         _states,
     ),
     (
-        "DELETE FROM stay"
-        " WHERE project_id = ? AND name = ? AND identity_id = ? AND life = ?",
+        "DELETE FROM stay WHERE project_id = ? AND name = ? AND identity_id = ? AND life = ?",
         _ended_stays,
     ),
     ("INSERT OR REPLACE INTO stay VALUES (?, ?, ?, ?, ?)", _stays),
     (
-        "DELETE FROM refusal"
-        " WHERE project_id = ? AND home = ? AND identity_id = ? AND reason = ?",
+        "DELETE FROM refusal WHERE project_id = ? AND home = ? AND identity_id = ? AND reason = ?",
         _ended_refusals,
     ),
     ("INSERT OR REPLACE INTO refusal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _refusals),

@@ -1,0 +1,54 @@
+"""``export``: the graph of a project as sorted JSON lines."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from idweave.core.errors import InputError
+
+from .offering import offer
+from .output import number_text
+from .session import Session
+
+app = typer.Typer()
+
+
+@offer(app, "export")
+def export(
+    session: Session,
+    *,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Instead of stdout.")
+    ] = None,
+) -> None:
+    """Every user of a project, then every refusal, as sorted JSON lines; always JSON.
+
+    The same graph gives the same bytes: compare two with diff.
+
+    \b
+    Example:
+      idweave export > graph.jsonl
+      idweave export --project shop -o shop.jsonl
+    """
+    with session.reading() as engine:
+        lines = engine.export(session.project_name)
+        if out is None:
+            for line in lines:
+                sys.stdout.write(line + "\n")
+            return
+        count = 0
+        try:
+            with out.open("w", encoding="utf-8", newline="\n") as file:
+                for line in lines:
+                    file.write(line + "\n")
+                    count += 1
+        except OSError as error:
+            fix = "Name a file in a folder that exists and can be written."
+            raise InputError(f"{out} cannot be written: {error.strerror}.", fix=fix) from None
+    if session.output.json:
+        session.output.document({"file": str(out), "lines": count})
+    session.output.say(f"{out}: {number_text(count)} lines.")

@@ -1,0 +1,58 @@
+"""The command ``import``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from idweave.engine.engine import Engine
+
+from ..exits import Exit
+from ..offering import offer
+from ..session import Session, clock
+from .content import Content
+from .marks import Marks
+from .run import Import, stoppable
+from .tally import Tally, summary
+
+app = typer.Typer()
+
+
+@offer(app, "import")
+def import_files(
+    session: Session,
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="JSON lines; - is stdin.")],
+    *,
+    again: Annotated[
+        bool, typer.Option("--again", help="Read from the start what an import left unfinished.")
+    ] = False,
+) -> Exit:
+    """Import files of records or of saved requests, one JSON object a line, plain, gzip or zstd.
+
+    Times are not held to the time window, and no token is asked for: whoever may write the store
+    is believed. What is in already is a duplicate, so a file can be imported again; an
+    interrupted import goes on where it stopped. Lines that cannot be used are kept as rejections.
+    The exit code is 5 where there are any.
+
+    \b
+    Example:
+      idweave import events.jsonl
+      idweave import 2024-*.jsonl.gz --project shop
+      zcat old.gz | idweave import -
+    """
+    project = session.project_name
+    session.settings.project(project)
+    believed = {name: replace(one, token=None) for name, one in session.projects.items()}
+    contents = [Content(name) for name in files]
+    tallies: list[Tally] = []
+    with session.opened() as store, stoppable() as stop:
+        engine = Engine(store, believed, clock=clock)
+        for content in contents:
+            run = Import(engine, Marks(store, project), project, stop)
+            tallies.append(run.read(content, session.output, again=again))
+            content.close()
+            if stop.is_asked:
+                break
+    return summary(tallies, session.output)

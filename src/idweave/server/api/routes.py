@@ -1,0 +1,163 @@
+"""The one table of routes: Starlette, OpenAPI and the documentation's test are made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import handlers, shapes
+from .handlers import Asked, RetryRequest
+from .parameters import (
+    ATTRIBUTION,
+    CANONICAL_ID,
+    COUNT_CURSOR,
+    EVENT_CURSOR,
+    ID_CURSOR,
+    KEY,
+    LIMIT,
+    LIMIT_LARGEST,
+    PROJECT,
+    VALUE,
+    Parameter,
+)
+from .problems import Refused
+
+Answer = Refused | str | Mapping[str, Any] | Any
+"""A shape (200), :class:`.shapes.Moved` (308), a problem, or text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One route. ``is_open``: answered without a key. ``answers``: the shape of its 200."""
+
+    method: str
+    path: str
+    summary: str
+    handler: Callable[[Asked], Answer]
+    answers: type
+    parameters: tuple[Parameter, ...] = ()
+    is_open: bool = False
+    body: type | None = None
+    redirects: bool = False
+
+    @property
+    def name(self) -> str:
+        """The operation's name."""
+        return self.handler.__name__ if "{canonical_id}/" not in self.path else self._of_user
+
+    @property
+    def _of_user(self) -> str:
+        return f"user_{self.handler.__name__}"
+
+
+_IN = "/v1/projects/{project}"
+_USER = _IN + "/users/{canonical_id}"
+_OF_USER = (PROJECT, CANONICAL_ID)
+
+ROUTES: tuple[Row, ...] = (
+    Row("GET", "/v1/projects", "All projects", handlers.projects, shapes.Projects),
+    Row(
+        "GET",
+        _IN + "/lookup",
+        "Who holds an identity",
+        handlers.lookup,
+        shapes.Lookup,
+        (PROJECT, KEY, VALUE),
+    ),
+    Row(
+        "GET",
+        _IN + "/users",
+        "The users with the most identities",
+        handlers.users,
+        shapes.Users,
+        (PROJECT, LIMIT_LARGEST),
+    ),
+    Row(
+        "GET",
+        _USER,
+        "A user with its identities; an older name redirects",
+        handlers.user,
+        shapes.User,
+        _OF_USER,
+        redirects=True,
+    ),
+    Row(
+        "GET",
+        _USER + "/events",
+        "A user's events, newest first",
+        handlers.events,
+        shapes.Events,
+        (*_OF_USER, ATTRIBUTION, EVENT_CURSOR, LIMIT),
+    ),
+    Row("GET", _USER + "/profile", "A user's profile", handlers.profile, shapes.Profile, _OF_USER),
+    Row(
+        "GET",
+        _USER + "/refusals",
+        "What the rules did not let into a user",
+        handlers.refusals,
+        shapes.Refusals,
+        (*_OF_USER, COUNT_CURSOR, LIMIT),
+    ),
+    Row(
+        "GET",
+        _IN + "/refusals",
+        "What the rules did not let in",
+        handlers.refusals,
+        shapes.Refusals,
+        (PROJECT, COUNT_CURSOR, LIMIT),
+    ),
+    Row(
+        "GET",
+        _IN + "/rejections",
+        "Records that were kept and not believed",
+        handlers.rejections,
+        shapes.Rejections,
+        (PROJECT, ID_CURSOR, LIMIT),
+    ),
+    Row(
+        "POST",
+        _IN + "/rejections/retry",
+        "Try rejections again under today's rules",
+        handlers.retry,
+        shapes.Retried,
+        (PROJECT,),
+        body=RetryRequest,
+    ),
+    Row(
+        "GET",
+        _IN + "/stats",
+        "Counts of a project",
+        handlers.stats,
+        shapes.ProjectStats,
+        (PROJECT,),
+    ),
+    Row(
+        "GET",
+        "/healthz",
+        "Whether the process is alive",
+        handlers.health,
+        shapes.Health,
+        is_open=True,
+    ),
+    Row(
+        "GET",
+        "/readyz",
+        "Whether records are taken",
+        handlers.readiness,
+        shapes.Health,
+        is_open=True,
+    ),
+    Row("GET", "/metrics", "Everything counted, for Prometheus", handlers.metrics, str),
+    Row(
+        "GET",
+        "/openapi.json",
+        "This API's description",
+        handlers.described,
+        dict,
+        is_open=True,
+    ),
+)
+
+OPEN_PATHS = frozenset(row.path for row in ROUTES if row.is_open)
+"""What is answered without a key: nothing of it tells about anybody."""

@@ -1,0 +1,179 @@
+"""Answers from dictionaries that no writer touches while they are read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from idweave.core.identity import Identity
+from idweave.ports import (
+    IdentityState,
+    PayloadRow,
+    RefusalRow,
+    RejectionRow,
+    Run,
+    Sighting,
+    StayRow,
+    UserRow,
+)
+
+from .tables import Tables
+
+
+class MemoryReader:
+    """See :class:`idweave.ports.Reader` for what each method promises."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    # -- who is who -----------------------------------------------------------------------------
+
+    def identity(self, project: str, identity: Identity) -> IdentityState | None:
+        """The state of an identity."""
+        found = self._tables.identities.find("value", [(project, identity)])
+        return found[0][1].state if found else None
+
+    def user(self, project: str, name: int) -> UserRow | None:
+        """The row of a name."""
+        return self._tables.users.get((project, name))
+
+    def names_into(self, project: str, name: int) -> list[int]:
+        """Names merged directly into this one."""
+        return sorted(row.name for _, row in self._tables.users.find("merged", [(project, name)]))
+
+    def users(self, project: str) -> Iterable[UserRow]:
+        """All live users."""
+        return [row for _, row in sorted(self._tables.users.find("live", [project]), key=_key)]
+
+    def held(self, project: str, name: int) -> list[IdentityState]:
+        """Identities that the user holds now."""
+        found = self._tables.identities.find("owner", [(project, name)])
+        return sorted((known.state for _, known in found), key=lambda state: state.identity)
+
+    def stays(self, project: str, names: Sequence[int]) -> list[StayRow]:
+        """Past stays with any of these names."""
+        found = self._tables.stays.find("name", [(project, name) for name in names])
+        return sorted(
+            (stay for _, stay in found), key=lambda stay: (stay.left_ms, stay.identity, stay.life)
+        )
+
+    def last_stay(self, identity_id: int) -> int | None:
+        """The name that an identity stayed with last, of the stays that ended."""
+        found = self._tables.stays.find("identity", [identity_id])
+        return max((stay for _, stay in found), key=lambda stay: stay.life).name if found else None
+
+    def refusals(
+        self, project: str, names: Sequence[int] | None, after: int, limit: int
+    ) -> list[RefusalRow]:
+        """Refusals, most recent first; of the same event, those that nobody asked for first."""
+        if names is None:
+            found = self._tables.refusals.find("project", [project])
+        else:
+            found = self._tables.refusals.find("home", [(project, name) for name in names])
+        rows = sorted(
+            (row for _, row in found),
+            key=lambda row: (row.home is not None, row.home or 0, row.identity_id, row.reason),
+        )
+        rows.sort(key=lambda row: row.last, reverse=True)
+        return rows[after : after + limit]
+
+    # -- what was said --------------------------------------------------------------------------
+
+    def sets_of(self, identity_ids: Sequence[int]) -> list[int]:
+        """Sets that hold any of these identities."""
+        return sorted(set_id for set_id, _ in self._tables.sets.find("member", identity_ids))
+
+    def set_members(self, set_id: int) -> list[IdentityState]:
+        """The identities of a set, strongest first."""
+        known = self._tables.sets.get(set_id)
+        if known is None:
+            return []
+        listed = known.ids[: len(known.key.identities)]
+        return [self._tables.identities.rows[number].state for number in listed]
+
+    def runs(self, set_ids: Sequence[int]) -> list[Run]:
+        """The runs of these sets."""
+        return [run for _, run in sorted(self._tables.runs.find("set", set_ids), key=_key)]
+
+    def run_sets(self, project: str, names: Sequence[int], anchor_ids: Sequence[int]) -> list[int]:
+        """Sets of the project with a run that names any of these users or anchors."""
+        runs = self._tables.runs
+        found = runs.find("name", names) + runs.find("anchor", anchor_ids)
+        sets = self._tables.sets.rows
+        return sorted({run.set_id for _, run in found if sets[run.set_id].project == project})
+
+    def seen_range(self, identity_id: int) -> tuple[int, int] | None:
+        """First and last time that an identity was seen."""
+        spans = [
+            span for _, span in self._tables.sightings.find("set", self.sets_of([identity_id]))
+        ]
+        if not spans:
+            return None
+        return min(span.first_ms for span in spans), max(span.last_ms for span in spans)
+
+    def sightings(self, set_ids: Sequence[int], until_ms: int) -> Iterator[Sighting]:
+        """Sightings of these sets, latest end first."""
+        found = [
+            (span.last_ms, number, span.sighting)
+            for number, span in self._tables.sightings.find("set", set_ids)
+            if span.first_ms <= until_ms
+        ]
+        found.sort(key=lambda item: item[:2], reverse=True)
+        return (sighting for _, _, sighting in found)
+
+    def payload(self, payload_id: int) -> PayloadRow | None:
+        """What was said under this number."""
+        return self._tables.payloads.get(payload_id)
+
+    def log(self) -> Iterator[Sighting]:
+        """All sightings, by payload."""
+        found = (
+            (span.sighting.payload_id, number, span.sighting)
+            for number, span in self._tables.sightings.rows.items()
+        )
+        return (sighting for _, _, sighting in sorted(found, key=lambda item: item[:2]))
+
+    # -- what was not believed, and how much there is ---------------------------------------------
+
+    def rejections(
+        self, project: str | None, after: int, limit: int, ids: Sequence[int] | None = None
+    ) -> list[RejectionRow]:
+        """Open rejections by id."""
+        wanted = None if ids is None else set(ids)
+        rows = [
+            row
+            for number, row in sorted(self._tables.rejections.rows.items(), key=_key)
+            if number > after
+            and (project is None or row.project == project)
+            and (wanted is None or number in wanted)
+        ]
+        return rows[:limit]
+
+    def counters(self, project: str | None) -> dict[tuple[str, str], int]:
+        """The counters of one project, or of all."""
+        rows = self._tables.counters.rows.items()
+        return {key: count for key, count in rows if project is None or key[0] == project}
+
+    def projects(self) -> list[str]:
+        """The projects that anything was said of."""
+        return sorted({project for project, _ in self._tables.counters.rows})
+
+    def largest(self, project: str, limit: int) -> list[tuple[int, int]]:
+        """Users with the most identities."""
+        known = (known for _, known in self._tables.identities.find("project", [project]))
+        held = Counter(one.state.owner for one in known if one.state.owner is not None)
+        return sorted(held.items(), key=lambda item: (-item[1], item[0]))[:limit]
+
+    def tallies(self, project: str) -> tuple[int, int]:
+        """How many live users and how many identities a project has."""
+        tables = self._tables
+        return tables.users.count("live", project), tables.identities.count("project", project)
+
+    def store_bytes(self) -> int:
+        """The payloads: by far the largest part of any store."""
+        return sum(len(row.body) for row in self._tables.payloads.rows.values())
+
+
+def _key(item: tuple[Any, object]) -> Any:
+    return item[0]

@@ -1,0 +1,145 @@
+"""A store in memory: what it holds ends with it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from idweave.core.identity import KIND_OF_TYPE, Fact, Identity
+from idweave.ports import (
+    Changes,
+    Entry,
+    GroupRow,
+    HighMarks,
+    IdentityRow,
+    Reader,
+    SetKey,
+    SetRow,
+)
+
+from .reader import MemoryReader
+from .tables import Known, Tables
+from .writes import write
+
+
+def _row(number: int, known: Known) -> IdentityRow:
+    return IdentityRow(number, known.state.identity, known.group_id)
+
+
+def _fact(entry: Entry, key: SetKey) -> Fact | None:
+    """The fact of an entry, from its set; None for an item."""
+    kind = KIND_OF_TYPE.get(entry.type)
+    if kind is None:
+        return None
+    distinct_id = None if key.named is None else f"{key.named.key}+{key.named.value}"
+    return Fact(entry.time_ms, entry.event_id, kind, key.identities, distinct_id)
+
+
+class MemoryStore:
+    """A store in dictionaries, for tests, trials and replays.
+
+    A reader sees what was committed when it was opened and takes no lock, so any thread may open,
+    use and close it, and commit meanwhile: a commit that finds readers copies the tables first and
+    leaves theirs alone. That costs time and room in proportion to the store.
+    """
+
+    def __init__(self) -> None:
+        self._tables = Tables()
+        self._lock = threading.Lock()  # held while the tables change, or a reader comes or goes
+
+    def close(self) -> None:
+        """Forget everything; open readers keep what they see."""
+        with self._lock:
+            self._tables = Tables()
+
+    def high_marks(self) -> HighMarks:
+        """See :class:`idweave.ports.Store`."""
+        tables = self._tables
+        return HighMarks(
+            max(tables.payloads.rows, default=0),
+            max(tables.identities.rows, default=0),
+            max(tables.sets.rows, default=0),
+            max(tables.groups.rows, default=0),
+            tables.marks.get("rejection") or 0,
+        )
+
+    def find_sets(self, project: str, keys: Sequence[SetKey]) -> dict[SetKey, SetRow]:
+        """See :class:`idweave.ports.Store`."""
+        wanted = [(project, key) for key in keys]
+        return {
+            known.key: SetRow(set_id, self._group_of(known.ids), self._newest_ms(set_id))
+            for set_id, known in self._tables.sets.find("key", wanted)
+        }
+
+    def _group_of(self, ids: tuple[int, ...]) -> int | None:
+        first = self._tables.identities.get(ids[0]) if ids else None
+        return None if first is None else first.group_id
+
+    def _newest_ms(self, set_id: int) -> int:
+        spans = self._tables.sightings.find("set", [set_id])
+        return max((span.last_ms for _, span in spans), default=-1)
+
+    def find_identities(
+        self, project: str, identities: Sequence[Identity]
+    ) -> dict[Identity, IdentityRow]:
+        """See :class:`idweave.ports.Store`."""
+        wanted = [(project, identity) for identity in identities]
+        found = self._tables.identities.find("value", wanted)
+        return {known.state.identity: _row(number, known) for number, known in found}
+
+    def find_groups(self, group_ids: Sequence[int]) -> dict[int, GroupRow]:
+        """See :class:`idweave.ports.Store`."""
+        groups = self._tables.groups.rows
+        return {number: groups[number] for number in group_ids if number in groups}
+
+    def find_users(self, project: str, names: Sequence[int]) -> dict[int, str]:
+        """See :class:`idweave.ports.Store`."""
+        rows = (self._tables.users.get((project, name)) for name in names)
+        return {row.name: row.founder.event_id for row in rows if row is not None}
+
+    def members(self, group_id: int) -> list[IdentityRow]:
+        """See :class:`idweave.ports.Store`."""
+        return [_row(*found) for found in self._tables.identities.find("group", [group_id])]
+
+    def facts(self, group_id: int) -> Iterator[tuple[int, SetKey, Fact]]:
+        """See :class:`idweave.ports.Store`."""
+        ids = [row.identity_id for row in self.members(group_id)]
+        for set_id, known in self._tables.sets.find("member", ids):
+            for _, span in self._tables.sightings.find("set", [set_id]):
+                for entry in span.sighting.entries:
+                    fact = _fact(entry, known.key)
+                    if fact is not None:
+                        yield set_id, known.key, fact
+
+    def seen(self, project: str, set_id: int, from_ms: int, to_ms: int) -> set[str]:
+        """See :class:`idweave.ports.Store`."""
+        return {
+            entry.event_id
+            for _, span in self._tables.sightings.find("set", [set_id])
+            if span.last_ms >= from_ms and span.first_ms <= to_ms
+            for entry in span.sighting.entries
+        }
+
+    def seen_untimed(self, project: str, event_ids: Sequence[str]) -> set[str]:
+        """See :class:`idweave.ports.Store`."""
+        return {one for one in event_ids if (project, one) in self._tables.untimed.rows}
+
+    def commit(self, changes: Changes) -> None:
+        """See :class:`idweave.ports.Store`."""
+        with self._lock:
+            if self._tables.readers:
+                self._tables = self._tables.copy()
+            write(self._tables, changes)
+
+    @contextmanager
+    def reader(self) -> Iterator[Reader]:
+        """See :class:`idweave.ports.Store`."""
+        with self._lock:
+            tables = self._tables
+            tables.readers += 1
+        try:
+            yield MemoryReader(tables)
+        finally:
+            with self._lock:
+                tables.readers -= 1

@@ -1,0 +1,152 @@
+"""One commit: every list of a :class:`Changes` as changes of tables, in a safe order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from idweave.core.identity import Order
+from idweave.ports import Changes, IdentityState, Sighting
+
+from .tables import Known, KnownSet, Span, Tables
+
+
+def _new_identities(tables: Tables, changes: Changes) -> None:
+    for project, row, owner in changes.new_identities:
+        state = IdentityState(row.identity_id, row.identity, owner)
+        tables.identities.insert(row.identity_id, Known(project, row.group_id, state))
+
+
+def _payloads(tables: Tables, changes: Changes) -> None:
+    for row in changes.payloads:
+        tables.payloads.insert(row.payload_id, row)
+
+
+def _joined_groups(tables: Tables, changes: Changes) -> None:
+    for group_id, into in changes.joined_groups:
+        for number, known in tables.identities.find("group", [group_id]):
+            tables.identities.put(number, known._replace(group_id=into))
+        tables.groups.drop(group_id)
+
+
+def _groups(tables: Tables, changes: Changes) -> None:
+    for _, row in changes.groups:
+        tables.groups.put(row.group_id, row)
+
+
+def _new_sets(tables: Tables, changes: Changes) -> None:
+    for project, set_id, key, ids in changes.new_sets:
+        tables.sets.insert(set_id, KnownSet(project, key, ids))
+
+
+def _span(sighting: Sighting) -> Span:
+    times = [entry.time_ms for entry in sighting.entries]
+    return Span(sighting, min(times), max(times))
+
+
+def _sightings(tables: Tables, changes: Changes) -> None:
+    for number, sighting in enumerate(changes.sightings, len(tables.sightings.rows) + 1):
+        tables.sightings.insert(number, _span(sighting))
+
+
+def _untimed(tables: Tables, changes: Changes) -> None:
+    for project, event_id in changes.untimed:
+        tables.untimed.insert((project, event_id), True)
+
+
+def _users(tables: Tables, changes: Changes) -> None:
+    for project, row in changes.users:
+        tables.users.put((project, row.name), row)
+    for key in changes.gone:
+        given = tables.users.get(key)
+        if given is not None:
+            tables.users.put(key, replace(given, gone=True, merged_into=None))
+
+
+def _owners(tables: Tables, changes: Changes) -> None:
+    for group_id, name in changes.group_owners:
+        for number, known in tables.identities.find("group", [group_id]):
+            state = replace(known.state, owner=name)
+            tables.identities.put(number, known._replace(state=state))
+
+
+def _states(tables: Tables, changes: Changes) -> None:
+    for state in changes.identities:
+        known = tables.identities.get(state.identity_id)
+        if known is not None:
+            tables.identities.put(state.identity_id, known._replace(state=state))
+
+
+def _stays(tables: Tables, changes: Changes) -> None:
+    for ended in changes.ended_stays:
+        tables.stays.drop(ended)
+    for project, row in changes.stays:
+        tables.stays.put((project, row.name, row.identity_id, row.life), row)
+
+
+def _refusals(tables: Tables, changes: Changes) -> None:
+    for ended in changes.ended_refusals:
+        tables.refusals.drop(ended)
+    for project, row in changes.refusals:
+        tables.refusals.put((project, row.home, row.identity_id, row.reason), row)
+
+
+def _dropped(tables: Tables, set_id: int, start: Order | None) -> None:
+    for key, run in tables.runs.find("set", [set_id]):
+        if start is None or run.start >= start:
+            tables.runs.drop(key)
+
+
+def _runs(tables: Tables, changes: Changes) -> None:
+    for set_id, start in changes.dropped_runs:
+        _dropped(tables, set_id, start)
+    for run in changes.runs:
+        tables.runs.insert((run.set_id, run.start), run)
+
+
+def _rejections(tables: Tables, changes: Changes) -> None:
+    for row in changes.rejections:
+        tables.rejections.insert(row.rejection_id, row)
+        largest = max(row.rejection_id, tables.marks.get("rejection") or 0)
+        tables.marks.put("rejection", largest)
+    for rejection_id in changes.settled_rejections:
+        tables.rejections.drop(rejection_id)
+
+
+def _counters(tables: Tables, changes: Changes) -> None:
+    for key, added in changes.counters.items():
+        tables.counters.put(key, (tables.counters.get(key) or 0) + added)
+
+
+WRITES: tuple[Callable[[Tables, Changes], None], ...] = (
+    _new_identities,
+    _payloads,
+    _joined_groups,
+    _groups,
+    _new_sets,
+    _sightings,
+    _untimed,
+    _users,
+    _owners,
+    _states,
+    _stays,
+    _refusals,
+    _runs,
+    _rejections,
+    _counters,
+)
+"""What one commit writes, in this order: groups unite before owners are set by group, owners are
+set before single identities differ, what is not so any more goes before what is."""
+
+
+def write(tables: Tables, changes: Changes) -> None:
+    """All of the changes, or an exception and none of them."""
+    try:
+        for part in WRITES:
+            part(tables, changes)
+    except BaseException:
+        for table in tables.all().values():
+            table.undo()
+        raise
+    for table in tables.all().values():
+        table.keep()
