@@ -27,7 +27,22 @@ PROJECT = Project("default", preset("sensors"), time_window=False)
 KEYS = ["$identity_mobile", "$identity_email"]
 ODD_KEYS = [*KEYS, "k1", "user_id", LOGIN_KEY, "$mp_id", "$identity_cookie_id", "k" * 101, "", None]
 IDS = ["A", "B", "anon", "k1+A", "13800000000", "用户😀"]
-ODD_IDS: list[Any] = [*IDS, "", " ", "x" * 256, 0, -1, 1.5, 2**53, None, True, float("nan"), [], {}]
+ODD_IDS: list[Any] = [
+    *IDS,
+    "",
+    " ",
+    "x" * 256,
+    0,
+    -1,
+    1.5,
+    2**53,
+    None,
+    True,
+    float("nan"),
+    10**400,
+    [],
+    {},
+]
 
 FIELDS = [
     *("distinct_id", "first_id", "identities", "history_login_id", "openid", "props", "name"),

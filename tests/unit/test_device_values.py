@@ -46,6 +46,7 @@ def said(result: str | Refusal) -> str | RefusalCode:
         (math.nan, "NaN"),
         (math.inf, "Infinity"),
         (-math.inf, "-Infinity"),
+        (10**400, "Infinity"),
     ],
 )
 def test_a_number_becomes_the_text_javascript_prints(number: float, text: str) -> None:
@@ -68,6 +69,7 @@ def test_lengths_count_utf16_units() -> None:
         (1.5, RefusalCode.BAD_NUMBER, "1.5"),
         (10**21, RefusalCode.BAD_NUMBER, "1e+21"),
         (math.nan, RefusalCode.BAD_NUMBER, "NaN"),
+        (10**400, RefusalCode.BAD_NUMBER, "Infinity"),
         (None, RefusalCode.BAD_TYPE, RefusalCode.BAD_TYPE),
         (ABSENT, RefusalCode.BAD_TYPE, RefusalCode.BAD_TYPE),
         (True, RefusalCode.BAD_TYPE, RefusalCode.BAD_TYPE),
@@ -94,6 +96,7 @@ def test_the_id_of_a_login_is_what_its_build_takes(
         (2**53, RefusalCode.BAD_NUMBER, RefusalCode.BAD_TYPE),
         (-(2**53), RefusalCode.BAD_NUMBER, RefusalCode.BAD_TYPE),
         (math.inf, RefusalCode.BAD_NUMBER, RefusalCode.BAD_TYPE),
+        (-(10**400), RefusalCode.BAD_NUMBER, RefusalCode.BAD_TYPE),
     ],
 )
 def test_a_bound_number_is_text_on_mini_programs_and_nothing_on_the_web(

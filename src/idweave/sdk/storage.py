@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -28,7 +29,7 @@ class DeviceStorage(Protocol):
     """What a tracker needs of a storage. ``read`` returns None for a key that was never written.
 
     ``write`` must be whole or not at all, and done when it returns; it raises StoreError where it
-    cannot be. Calls come from one thread at a time.
+    cannot be. One that several trackers share is called from several threads.
     """
 
     def read(self, key: str) -> object:
@@ -73,6 +74,7 @@ class FileStorage:
                 f"{self._path} cannot be used: {error.strerror or error}.",
                 fix="Name a file in a folder this program may write to.",
             ) from error
+        self._mutex = threading.Lock()
         self._values = self._load()
 
     def _load(self) -> dict[str, Stored]:
@@ -101,10 +103,11 @@ class FileStorage:
 
     def write(self, key: str, value: Stored) -> None:
         """Store a value under a key; on the disk when this returns. Raises StoreFull."""
-        values = {**self._values, key: value}
-        text = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
-        replace_whole(self._path, text.encode("utf-8", "surrogatepass"))
-        self._values = values
+        with self._mutex:  # trackers of several threads may share a storage
+            values = {**self._values, key: value}
+            text = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+            replace_whole(self._path, text.encode("utf-8", "surrogatepass"))
+            self._values = values
 
     def close(self) -> None:
         """Let another process have the file."""

@@ -6,7 +6,6 @@ that needs a new id gets ``new_id``, so that chance stays with the caller.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
@@ -21,6 +20,7 @@ from .values import (
     RefusalCode,
     check_key,
     check_value,
+    is_finite,
     is_number,
     wrong_type,
 )
@@ -113,8 +113,7 @@ def _signup(platform: Platform, state: DeviceState, distinct: DeviceId) -> Draft
 def _login_id2(platform: Platform, state: DeviceState, value: object) -> Outcome:
     """ID-Mapping 2 checks next to nothing; we refuse what is no id at all (docs/decisions/0010)."""
     if is_number(value):
-        assert isinstance(value, (int, float))
-        if not math.isfinite(value):
+        if not is_finite(value):
             return refused(state, wrong_type(value))
         value = int(value) if float(value).is_integer() else value
     elif not isinstance(value, str):

@@ -7,13 +7,12 @@ SDKs; the web SDK leaves out those that would overwrite a record's own fields.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from typing import Any, Final, TypeAlias
 
 from .platforms import Rules
-from .values import WORDS, is_name, is_number, number_text, units
+from .values import WORDS, is_finite, is_name, is_number, number_text, units
 
 Shaped: TypeAlias = dict[str, Any]
 
@@ -45,8 +44,7 @@ def value_of(value: object, rules: Rules) -> Any:
     if isinstance(value, bool):
         return value
     if is_number(value):
-        assert isinstance(value, (int, float))
-        return value if math.isfinite(value) else LEFT_OUT
+        return value if is_finite(value) else LEFT_OUT
     if isinstance(value, (datetime, date)):
         return date_text(value)
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -63,7 +61,6 @@ def _item(item: object) -> str:
     if isinstance(item, (datetime, date)):
         return date_text(item)
     if is_number(item):
-        assert isinstance(item, (int, float))
         return number_text(item)
     return _json(item)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ from .binding import openid_key
 from .calls import NewId, identify
 from .platforms import Platform
 from .state import DeviceState, Draft, LoginRecord, Outcome, who
-from .values import DeviceId
+from .values import DeviceId, is_finite, is_number
 
 FIELDS = frozenset(
     [
@@ -110,9 +109,7 @@ def _id(value: object) -> DeviceId | None:
     """An id as stored; None for what can be none."""
     if isinstance(value, str):
         return value or None
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return value if math.isfinite(value) else None
-    return None
+    return value if is_number(value) and is_finite(value) else None
 
 
 def _text(value: object) -> DeviceId | None:

@@ -6,7 +6,6 @@ raised: a service's log is where its mistakes belong. Two records of one call ne
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
@@ -16,7 +15,7 @@ from ..identity import LOGIN_KEY, Identity
 from .platforms import PLATFORMS
 from .properties import RESERVED, date_text
 from .records import library
-from .values import VALUE_UNITS_MAX, is_name, is_number
+from .values import VALUE_UNITS_MAX, is_finite, is_name, is_number
 
 TEXT_CHARS_END: Final = 8192
 """The released SDK refuses a property's text from this length on."""
@@ -179,8 +178,7 @@ def _time(given: object, now_ms: int) -> int:
     if isinstance(given, datetime):
         return int(given.timestamp() * 1000)
     if is_number(given):
-        assert isinstance(given, (int, float))
-        whole = int(given) if math.isfinite(given) else 0
+        whole = int(given) if is_finite(given) else 0
         digits = len(str(abs(whole)))
         if whole > 0 and digits in (10, 13):
             return whole * 1000 if digits == 10 else whole
@@ -212,8 +210,7 @@ def _value(key: str, value: object) -> Any:
             raise InputError(f"{key} has {TEXT_CHARS_END} characters or more.")
         return value
     if is_number(value):
-        assert isinstance(value, (int, float))
-        if not math.isfinite(value):
+        if not is_finite(value):
             raise InputError(f"{key} is {value}, which JSON cannot say.")
         return value
     if isinstance(value, (datetime, date)):

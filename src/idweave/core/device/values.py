@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from enum import Enum, StrEnum, auto
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias, TypeGuard
 
 DeviceId: TypeAlias = str | int | float
 """An id as a device holds it. Text, but ID-Mapping 2 builds keep a number that login was given."""
@@ -131,9 +131,17 @@ def units(text: str) -> int:
     return len(text) + sum(1 for char in text if char > "\uffff")
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """True for a number that is no bool."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def is_finite(value: float) -> bool:
+    """True for a number that JavaScript can hold: not NaN, and not beyond its range."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer of more than 308 digits
+        return False
 
 
 def number_text(value: float) -> str:
@@ -143,10 +151,9 @@ def number_text(value: float) -> str:
     """
     if isinstance(value, int) and abs(value) < INTEGER_TEXT_END:
         return str(value)
-    number = float(value)
-    if math.isnan(number) or math.isinf(number):
-        return "NaN" if number != number else f"{'-' * (number < 0)}Infinity"
-    return _shortest(number)
+    if is_finite(value):
+        return _shortest(float(value))
+    return "NaN" if value != value else f"{'-' * (value < 0)}Infinity"
 
 
 def _shortest(number: float) -> str:
@@ -181,7 +188,6 @@ def _digits(number: float) -> tuple[str, int]:
 def check_value(value: object, rule: ValueRule) -> str | Refusal:
     """The id as text, or why it is none."""
     if is_number(value):
-        assert isinstance(value, (int, float))
         text = _number(value, rule.numbers)
         if isinstance(text, Refusal):
             return text
@@ -206,10 +212,10 @@ def _number(value: float, numbers: Numbers) -> str | Refusal:
         case Numbers.DIGITS:
             good = text.isdigit()
         case Numbers.SAFE:
-            whole = float(value).is_integer() if math.isfinite(value) else False
-            good = math.isfinite(value) and not (whole and abs(value) > SAFE_INTEGER_MAX)
+            whole = is_finite(value) and float(value).is_integer()
+            good = is_finite(value) and not (whole and abs(value) > SAFE_INTEGER_MAX)
         case Numbers.FINITE:
-            good = math.isfinite(value)
+            good = is_finite(value)
         case Numbers.ANY:
             good = True
     return text if good else _BAD_NUMBER
@@ -240,7 +246,6 @@ _BAD_NUMBER = Refusal(
 def check_key(key: object, rule: KeyRule) -> str | Refusal:
     """The key as text, or why it is none."""
     if rule.numbers and is_number(key):
-        assert isinstance(key, (int, float))
         key = number_text(key)
     if not isinstance(key, str):
         return Refusal(

@@ -9,7 +9,8 @@ Record: TypeAlias = Mapping[str, Any]
 
 
 class Consumer(Protocol):
-    """Takes records one by one, in their order, from one thread at a time."""
+    """Takes records one by one, in their order. One that several trackers share is called from
+    several threads."""
 
     def send(self, record: Record) -> None:
         """Take a record. Returns soon; keeps no reference to what the caller may change."""

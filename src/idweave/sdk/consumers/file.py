@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -40,6 +41,7 @@ class FileConsumer:
         self._clock = clock or SystemClock()
         self._file: BinaryIO | None = None
         self._day = ""
+        self._lock = threading.Lock()
         self._bytes = 0
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -54,20 +56,21 @@ class FileConsumer:
         line = line_of(record)
         day = f"{datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC):%Y%m%d}"
         try:
-            file = self._current(day, len(line))
-            file.write(line)
-            file.flush()
+            with self._lock:  # trackers of several threads may share a consumer
+                file = self._current(day, len(line))
+                file.write(line)
+                file.flush()
+                self._bytes += len(line)
         except OSError as error:
             raise StoreFull(
                 f"{self._folder} takes no more records: {error.strerror or error}."
             ) from error
-        self._bytes += len(line)
 
     def _current(self, day: str, more_bytes: int) -> BinaryIO:
         full = self._bytes and self._bytes + more_bytes > self._bytes_max
         if self._file is not None and day == self._day and not full:
             return self._file
-        self.close()
+        self._end()
         self._file, self._day, self._bytes = self._next(day), day, 0
         return self._file
 
@@ -86,7 +89,11 @@ class FileConsumer:
 
     def close(self, timeout_s: float = 10.0) -> bool:
         """Close the file."""
+        with self._lock:
+            self._end()
+        return True
+
+    def _end(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
-        return True
