@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import subprocess
 import sys
@@ -238,6 +239,8 @@ def test_a_mini_program_hands_its_visitor_to_a_web_view(sent: Sent) -> None:
         (lambda t: t.track("no name"), InputError),
         (lambda t: t.track(None), WrongType),
         (lambda t: t.profile_set("x"), InputError),
+        (lambda t: t.track("Buy", ["x"]), WrongType),
+        (lambda t: t.register(5), WrongType),
     ],
 )
 def test_what_can_never_be_right_is_raised_and_nothing_is_sent(
@@ -251,6 +254,24 @@ def test_what_can_never_be_right_is_raised_and_nothing_is_sent(
     assert str(caught.value)
     assert sent == []
     assert device.state == before
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda t: t.track(float("nan")),
+        lambda t: t.track(None, "x"),
+        lambda t: t.track("Buy", {5: 1, "a": 1}),
+        lambda t: t.item_set(None, object(), 5),
+        lambda t: t.profile_set(None),
+        lambda t: t.register([1]),
+        lambda t: t.page_view("x"),
+    ],
+)
+def test_without_strict_anything_at_all_is_a_record_or_nothing(call: Any, sent: Sent) -> None:
+    device = tracker("web", sent, options={"strict": False})
+    call(device)
+    assert all(json.dumps(record, allow_nan=False) for record in sent)
 
 
 @pytest.mark.parametrize("call", [lambda t: t.login(None), lambda t: t.bind("user_id", "v")])
@@ -334,6 +355,18 @@ def test_broken_identities_are_none_and_the_login_stays(
     assert row.device_key is not None
     assert device.get_identities()[row.device_key].startswith("id-")  # type: ignore[union-attr]
     assert device.login_id == "U"
+
+
+def test_wechats_old_names_become_their_successors_and_win(sent: Sent) -> None:
+    identities = {"$mp_id": "old", "$identity_mp_id": "new", "$mp_wx1_openid": "o", "k": "v"}
+    stored = {"distinct_id": "anon", "identities": identities}
+    storage = MemoryStorage({"sensorsdata2015_wechat": stored})
+    device = tracker("wechat", sent, storage=storage, options={"app_id": "wx1"})
+    assert device.state.identities == {
+        "$identity_mp_id": "old",
+        "$identity_mp_wx1_openid": "o",
+        "k": "v",
+    }
 
 
 def test_a_repeat_that_changes_nothing_writes_nothing(sent: Sent) -> None:

@@ -196,11 +196,16 @@ class Device:
     def _draft(self, kind: str, event: object = None) -> Draft:
         return Draft(kind, who(self._platform, self._state), event)
 
-    def _profile(self, kind: str, given: object) -> None:
+    def _given(self, given: object) -> Properties:
+        """The app's properties; what is no mapping is told, and none."""
+        if given is None or isinstance(given, Mapping):
+            return given or NO_PROPERTIES
+        self._object(f"Properties are a mapping of names to values, not {given!r}.", given)
+        return NO_PROPERTIES
+
+    def _profile(self, kind: str, properties_given: object) -> None:
         self._require(kind)
-        if not isinstance(given, Mapping):
-            self._object("Properties are a mapping of names to values.", given)
-            return
+        given = self._given(properties_given)
         with self._lock:
             shaped = properties.SHAPES[kind](given, self._platform.rules)
             if shaped is None:
@@ -208,12 +213,12 @@ class Device:
                 return
             self._send(self._draft(kind), shaped)
 
-    def _item(self, kind: str, item_type: object, item_id: object, given: Properties) -> None:
+    def _item(self, kind: str, item_type: object, item_id: object, given: object) -> None:
         self._require(kind)
         if not is_good_type(item_type):
             self._object(f"{item_type!r} is no name of a type.", item_type)
         with self._lock:
-            self._send(item_draft(kind, item_type, item_id), given)
+            self._send(item_draft(kind, item_type, item_id), self._given(given))
 
     def _object(self, reason: str, what: object) -> None:
         """Tell the app of what the released SDK lets pass."""

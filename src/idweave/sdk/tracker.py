@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Self
 
 from idweave.core.device import binding, calls, linking, properties, start
-from idweave.core.device.records import is_good_event, sendable_event
+from idweave.core.device.records import is_good_event, sendable
 from idweave.core.device.state import identities_sent
 from idweave.core.device.values import ABSENT, Absent, DeviceId
 
@@ -123,7 +123,7 @@ class Tracker(Device):
         if not is_good_event(event):
             self._object(f"{event!r} is no name of an event.", event)
         with self._lock:
-            self._send(self._draft("track", sendable_event(event)), properties)
+            self._send(self._draft("track", sendable(event)), self._given(properties))
 
     def track_signup(
         self, value: str | int, event: str = "$SignUp", properties: Properties = NO_PROPERTIES
@@ -136,13 +136,13 @@ class Tracker(Device):
         with self._lock:
             outcome = calls.track_signup(self._platform, self._state, value, key)
             drafts = tuple(replace(draft, event=event) for draft in outcome.drafts)
-            self._finish(outcome._replace(drafts=drafts), properties)
+            self._finish(outcome._replace(drafts=drafts), self._given(properties))
 
     def page_view(self, properties: Properties = NO_PROPERTIES) -> None:
         """A page was opened (web): ``$pageview``, and once when a new visitor first came."""
         self._require("page_view")
         with self._lock:
-            self._send(self._draft("track", "$pageview"), properties)
+            self._send(self._draft("track", "$pageview"), self._given(properties))
             if self._is_first_visit:
                 visit = visit_at(self._clock, self._started_ms)
                 self._send(start.first_visit(self._platform, self._state, visit))
@@ -187,12 +187,14 @@ class Tracker(Device):
     def register(self, properties: Properties) -> None:
         """Put these into every event from now on, also after a restart."""
         self._require("register")
-        self._keep(lambda held: {**held, **properties})
+        given = self._given(properties)
+        self._keep(lambda held: {**held, **given})
 
     def register_once(self, properties: Properties) -> None:
         """As :meth:`register`, for those not registered yet."""
         self._require("register_once")
-        self._keep(lambda held: {**properties, **held})
+        given = self._given(properties)
+        self._keep(lambda held: {**given, **held})
 
     def clear_register(self, names: Iterable[str] | None = None) -> None:
         """Put these, or all, into events no more."""
@@ -207,7 +209,7 @@ class Tracker(Device):
         """Put these into every event until the app ends."""
         self._require("register_for_session")
         with self._lock:
-            self._session |= properties
+            self._session |= self._given(properties)
 
     def clear_session_register(self, names: Iterable[str] | None = None) -> None:
         """Put these, or all, of the session's into events no more."""

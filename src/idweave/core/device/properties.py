@@ -29,7 +29,8 @@ def cleaned(properties: Mapping[str, object], rules: Rules) -> Shaped:
     return {
         name: value
         for name, value in shaped
-        if value is not LEFT_OUT and not (rules.cookie and _is_unsendable(name))
+        if value is not LEFT_OUT and isinstance(name, str)
+        if not (rules.cookie and _is_unsendable(name))
     }
 
 

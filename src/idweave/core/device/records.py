@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from .platforms import Platform
 from .state import Draft
-from .values import WORDS, is_name
+from .values import WORDS, is_finite, is_name, is_number
 
 
 class Stamp(NamedTuple):
@@ -56,8 +56,11 @@ def library(platform: Platform) -> dict[str, str]:
 
 def item_draft(kind: str, item_type: object, item_id: object) -> Draft:
     """An item record: nobody's, so without ids; a type that is no name is left out."""
-    fields = {"item_type": item_type} if is_good_type(item_type) else {}
-    return Draft(kind, {**fields, "item_id": item_id})
+    fields = {
+        "item_type": item_type if is_good_type(item_type) else None,
+        "item_id": sendable(item_id),
+    }
+    return Draft(kind, {name: value for name, value in fields.items() if value is not None})
 
 
 def is_good_type(item_type: object) -> bool:
@@ -65,9 +68,9 @@ def is_good_type(item_type: object) -> bool:
     return isinstance(item_type, str) and is_name(item_type, WORDS)
 
 
-def sendable_event(event: object) -> object:
-    """What of an event's name the SDKs put on the wire: text and numbers as they are."""
-    return event if isinstance(event, (str, int, float)) else None
+def sendable(name: object) -> object:
+    """What of an event's name or an item's id the SDKs put on the wire: text and numbers."""
+    return name if isinstance(name, str) or (is_number(name) and is_finite(name)) else None
 
 
 def is_good_event(event: object) -> bool:

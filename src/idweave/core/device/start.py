@@ -140,7 +140,9 @@ def _with_successors(state: DeviceState, app_id: str | None) -> DeviceState:
         "$mp_unionid": "$identity_mp_unionid",
         (f"$mp_{app_id}_openid" if app_id else "$mp_openid"): openid,
     }
-    identities = {renamed.get(key, key): value for key, value in (state.identities or {}).items()}
+    held = state.identities or {}
+    identities = {key: value for key, value in held.items() if key not in renamed}
+    identities |= {renamed[key]: value for key, value in held.items() if key in renamed}
     if state.openid:
         identities[openid] = state.openid
     return replace(state, identities=identities)
