@@ -210,6 +210,7 @@ SAYS_FALSE = {
     ("reset_anonymous_identity", MINI): {RefusalCode.LOGGED_IN},
     ("reset_anonymous_identity", WEB): {RefusalCode.LOGGED_IN},
     ("set_openid", MINIPROGRAM): ALL,
+    ("unset_openid", MINIPROGRAM): ALL,
     ("bind", WEB): ALL,
 }
 """Which refusals a call answers with false; all other calls return undefined either way."""

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from idweave.core.device import PLATFORMS, Form
+from idweave.core.device import PLATFORMS, DeviceState, Form, LoginRecord, binding
 from idweave.core.errors import (
     ConfigError,
     InputError,
@@ -367,6 +368,53 @@ def test_wechats_old_names_become_their_successors_and_win(sent: Sent) -> None:
         "$identity_mp_wx1_openid": "o",
         "k": "v",
     }
+
+
+def test_a_web_login_without_a_login_record_gets_one(sent: Sent) -> None:
+    identities = {"$identity_cookie_id": "c", "$identity_login_id": "U", "k": "v"}
+    stored = {"distinct_id": "U", "first_id": "anon", "identities": identities}
+    storage = MemoryStorage({"sensorsdata2015jssdkcross": json.dumps(stored)})
+    state = tracker("web", sent, storage=storage).state
+    assert state.history == ("$identity_login_id", "U")
+    assert state.identities == {"$identity_cookie_id": "c", "$identity_login_id": "U"}
+
+
+@pytest.mark.parametrize(
+    ("state", "value", "own_id", "openid"),
+    [
+        ({}, "o1", "mp-1", ""),  # it stood for the visitor
+        ({"openid": "o2", "distinct_id": "o2"}, "o1", "mp-1", "o2"),  # the one set last did
+        ({"distinct_id": "x"}, "o1", "x", ""),
+        ({"identities": {"$identity_mp_id": "mp-1"}}, "o1", "o1", ""),  # no such identity is kept
+    ],
+)
+def test_an_unset_openid_gives_way_to_the_devices_own_id(
+    state: dict[str, Any], value: str, own_id: str, openid: str, sent: Sent
+) -> None:
+    """As the released SDK was seen doing with 700 random lives."""
+    row = PLATFORMS["wechat"]
+    identities = {"$identity_mp_id": "mp-1", "$identity_mp_openid": "o1"}
+    before = {"distinct_id": "o1", "openid": "o1", "identities": identities} | state
+    outcome = binding.unset_openid(row, DeviceState(**before), value, None)
+    assert outcome.state.own_id == own_id
+    assert outcome.state.openid == openid
+
+
+def test_a_unionid_takes_the_openid_along_only_where_that_is_kept(sent: Sent) -> None:
+    row = PLATFORMS["wechat"]
+    kept = {"$identity_mp_id": "m", "$identity_mp_unionid": "123"}
+    state = DeviceState("d", openid="o1", identities=kept, history=LoginRecord())
+    assert binding.unbind_unionid(row, state, 123, None).state.openid == "o1"
+    both = replace(state, identities={**kept, "$identity_mp_openid": "o9"})
+    after = binding.unbind_unionid(row, both, 123, None).state
+    assert (after.openid, after.identities) == (None, {"$identity_mp_id": "m"})
+
+
+def test_unbind_openid_takes_no_number_that_javascript_rounds(sent: Sent) -> None:
+    device = tracker("wechat", sent)
+    assert device.bind_openid(2**53)
+    assert not device.unbind_openid(2**53)
+    assert device.unbind_openid(str(2**53))
 
 
 def test_a_repeat_that_changes_nothing_writes_nothing(sent: Sent) -> None:

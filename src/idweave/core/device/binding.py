@@ -84,16 +84,22 @@ def bind_unionid(platform: Platform, state: DeviceState, value: object) -> Outco
 def unbind_openid(
     platform: Platform, state: DeviceState, value: object, app_id: str | None
 ) -> Outcome:
-    """Unbind an OpenID of this app."""
-    return _unbind_id(platform, state, openid_key(app_id), value)
+    """Unbind an OpenID of this app. A number must be one that :func:`unbind` takes, too."""
+    text = check_value(value, platform.rules.identity)
+    if isinstance(text, Refusal):
+        return refused(state, text)
+    return unbind(platform, state, openid_key(app_id), value)
 
 
 def unbind_unionid(
     platform: Platform, state: DeviceState, value: object, app_id: str | None
 ) -> Outcome:
     """Unbind a UnionID. If it is the kept one the OpenID is forgotten too, without a record."""
-    matches = (state.identities or {}).get(UNIONID_KEY) == value
-    outcome = _unbind_id(platform, state, UNIONID_KEY, value)
+    text = check_value(value, platform.rules.identity)
+    if isinstance(text, Refusal):
+        return refused(state, text)
+    matches = (state.identities or {}).get(UNIONID_KEY) == text
+    outcome = unbind(platform, state, UNIONID_KEY, text)
     if outcome.refusal is not None or not matches:
         return outcome
     return outcome._replace(state=_without_openid(outcome.state, app_id))
@@ -106,16 +112,11 @@ def _bind_id(platform: Platform, state: DeviceState, key: str, value: object) ->
     return bind(platform, state, key, text)
 
 
-def _unbind_id(platform: Platform, state: DeviceState, key: str, value: object) -> Outcome:
-    text = check_value(value, platform.rules.identity)
-    if isinstance(text, Refusal):
-        return refused(state, text)
-    return unbind(platform, state, key, text)
-
-
 def _without_openid(state: DeviceState, app_id: str | None) -> DeviceState:
-    key = openid_key(app_id)
-    kept = {name: value for name, value in (state.identities or {}).items() if name != key}
+    key, held = openid_key(app_id), state.identities or {}
+    if key not in held:
+        return state
+    kept = {name: value for name, value in held.items() if name != key}
     return replace(state, identities=kept, openid=None)
 
 
@@ -134,23 +135,22 @@ def set_openid(
 def unset_openid(
     platform: Platform, state: DeviceState, value: object, app_id: str | None
 ) -> Outcome:
-    """Forget an OpenID set the old way. Where it stood for the visitor the device's own id does,
-    until the next start. No record is sent."""
+    """Forget an OpenID set the old way. If it is the kept identity, the device's own id stands
+    wherever the OpenID set last stood for the visitor, until the next start. No record is sent."""
     text = check_value(value, platform.rules.identity)
     if isinstance(text, Refusal):
         return refused(state, text)
-    device = (state.identities or {}).get(platform.device_key or "")
-    if state.openid == text:
-        if state.anonymous_first == text:
-            state = replace(state, shadow_first_id=device)
-        elif not state.anonymous_first and state.own_id == text:
-            state = replace(state, shadow_distinct_id=device)
+    key, held, openid = openid_key(app_id), state.identities or {}, state.openid
+    if openid == text:
         state = replace(state, openid="")
-    key = openid_key(app_id)
-    if (state.identities or {}).get(key) == text:
-        state = replace(
-            state, identities={k: v for k, v in (state.identities or {}).items() if k != key}
-        )
+    if held.get(key) != text:
+        return Outcome(state)
+    device = held.get(platform.device_key or "")
+    state = replace(state, identities={k: v for k, v in held.items() if k != key})
+    if openid and state.first_id == openid:
+        state = replace(state, shadow_first_id=device)
+    if openid and state.distinct_id == openid:
+        state = replace(state, shadow_distinct_id=device)
     return Outcome(state)
 
 

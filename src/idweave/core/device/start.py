@@ -93,8 +93,6 @@ def resume(
         shadow_first_id=_id(stored.get("_first_id")),
         more={name: value for name, value in stored.items() if name not in FIELDS},
     )
-    if platform.rules.cookie and state.first_id is None:
-        state = replace(state, first_id="")
     if platform.device_key is None:
         return Outcome(state)
     identities = _identities(platform, stored.get("identities"), new_id)
@@ -162,10 +160,9 @@ def _mended_mini(platform: Platform, state: DeviceState) -> DeviceState:
 def _mended_web(platform: Platform, state: DeviceState) -> DeviceState:
     held, history = state.identities or {}, state.history or LoginRecord()
     if state.anonymous_first:
-        name = history.name or LOGIN_KEY
-        if held.get(name) == state.distinct_id:
+        if history.name and held.get(history.name) == state.distinct_id:
             return state
-        return _logged_in(platform, state, name)
+        return _logged_in(platform, state, history.name or LOGIN_KEY)
     if LOGIN_KEY in held or history.name in held:
         state = state.only_identities(platform.device_key, ANONYMOUS_KEY)
     return replace(state, history=LoginRecord())
