@@ -21,6 +21,7 @@ LOGGED_IN = DeviceState("M", "anon-1", {}, LoginRecord("member_id", "M"))
         ("https://x/p?a=1#x", "https://x/p?a=1&_sasdk=dYW5vbi0x#x"),
         ("https://x/p?_sasdk=dold&a=1", "https://x/p?_sasdk=dYW5vbi0x&a=1"),
         ("http://x#x?y", "http://x?_sasdk=dYW5vbi0x#x?y"),
+        ("https://x/p?a=_sasdk=1", "https://x/p?a=_sasdk=1&_sasdk=dYW5vbi0x"),
         ("ftp://x", None),
         ("", None),
     ],
