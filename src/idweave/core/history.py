@@ -1,7 +1,8 @@
 """The facts of one group in order, with the graph that they make: late ones are put in their place.
 
 A fact that comes in order is one step. For a late one the steps after it are undone, newest first,
-and applied again behind it, so it costs what came after it and never the whole log.
+and done again behind it: as they were, where the late one changed nothing at its own time, else
+anew. So it costs what came after it and never the whole log.
 """
 
 from __future__ import annotations
@@ -18,14 +19,15 @@ from .resolve import Outcome, step
 class Step:
     """One applied fact: where it was seen (``set_id``), what came of it, and how to undo it."""
 
-    __slots__ = ("fact", "order", "outcome", "set_id", "trail")
+    __slots__ = ("fact", "is_new", "order", "outcome", "set_id", "trail")
 
     def __init__(self, fact: Fact, set_id: int) -> None:
         self.order: Order = fact.order
         self.fact = fact
         self.set_id = set_id
         self.outcome: Outcome
-        self.trail: Trail
+        self.trail: Trail = []
+        self.is_new = True  # not applied yet
 
 
 def _order(step: Step) -> Order:
@@ -48,15 +50,29 @@ class History:
             return
         at = bisect_left(self.steps, new[0].order, key=_order)
         late, self.steps = self.steps[at:], self.steps[:at]
+        touched = self.graph.touched.copy() if late else self.graph.touched
         for done in reversed(late):
             self.graph.undo(done.trail)
+        has_changed, again = False, set[int]()
         for following in sorted(late + new, key=_order):
-            self._apply(following)
+            is_new = following.is_new
+            if is_new or has_changed:
+                self._apply(following)
+                has_changed |= bool(following.trail) and is_new
+                again.add(following.set_id)
+            else:  # what was true before the late facts is true after them
+                self.graph.undo(following.trail)
+                self.steps.append(following)
+                if following.set_id in again:
+                    self._applied.append(following)
+        if late and not has_changed:
+            self.graph.touched = touched
 
     def _apply(self, following: Step) -> None:
         self.graph.trail = []
         following.outcome = step(self.graph, following.fact, self.policy)
         following.trail = self.graph.trail
+        following.is_new = False
         self.steps.append(following)
         self._applied.append(following)
 
