@@ -6,6 +6,7 @@ from enum import IntEnum
 
 from idweave.core.errors import (
     ConfigError,
+    DeliveryError,
     FileMistake,
     IdweaveError,
     InputError,
@@ -16,6 +17,9 @@ from idweave.core.errors import (
     StoreError,
     StoreFull,
     StoreVersion,
+    UnsupportedCall,
+    WrongProcess,
+    WrongType,
 )
 from idweave.unionid.errors import DecryptionError, PlatformError
 
@@ -49,6 +53,10 @@ EXIT_OF: dict[type[IdweaveError], Exit] = {
     PolicyError: Exit.USAGE,
     FileMistake: Exit.USAGE,
     InputError: Exit.USAGE,
+    WrongType: Exit.USAGE,
+    UnsupportedCall: Exit.USAGE,
+    WrongProcess: Exit.FAILED,
+    DeliveryError: Exit.FAILED,
     ListenError: Exit.FAILED,
     NotFound: Exit.NOT_FOUND,
     StoreBusy: Exit.STORE,
