@@ -1,4 +1,4 @@
-"""The released JavaScript SDKs, installed once for all test processes, as ``clients/`` locks them."""
+"""The released JavaScript SDKs, installed once for all test processes as the lock file says."""
 
 from __future__ import annotations
 
