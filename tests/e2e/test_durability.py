@@ -109,7 +109,7 @@ def disk_full(server: Server, path: Path) -> Iterator[None]:
     prlimit(pid, kind, (hard, hard))
 
 
-def test_f4_a_full_disk_is_503_reads_go_on_and_it_recovers_without_a_restart(
+def test_f4_a_disk_that_fills_up_under_a_server_leaves_no_half_batch_and_it_goes_on_by_itself(
     tmp_path: Path,
 ) -> None:
     path, clients = tmp_path / "store.db", Clients()

@@ -16,6 +16,7 @@ from rich.console import Console
 import idweave as package
 from idweave.cli.exits import EXIT_OF, MEANINGS, Exit, exit_of
 from idweave.cli.output import Output, time_text, visible
+from idweave.cli.progress import progress
 from idweave.core.errors import IdweaveError, StoreFull
 from tests.command import T0, Ran, fill, idweave, record
 
@@ -158,6 +159,12 @@ def test_a_retry_that_leaves_some_says_so_by_its_exit_code(store: Path) -> None:
     ran = ask(store, "rejections", "retry")
     assert ran.code == Exit.REJECTED
     assert ran.out == "1 tried: 0 accepted, 1 still rejected.\n"
+
+
+def test_a_retry_makes_no_store(store: Path) -> None:
+    ran = idweave("rejections", "retry", "--store", "other.db")
+    assert ran.code == 2
+    assert not Path("other.db").exists()
 
 
 def test_counts_add_up(store: Path) -> None:
@@ -350,3 +357,31 @@ def test_a_narrow_screen_gets_a_list_where_a_table_would_break_values(store: Pat
     output.console = Console(file=stream, width=40)
     output.table(("key", "value", "seen", "left"), [("k" * 20, "v" * 30, "today", "")])
     assert stream.getvalue().splitlines() == ["k" * 20 + "  " + "v" * 30, "    seen today"]
+
+
+@pytest.mark.parametrize(("missing", "words"), [("typer", ["stats"]), ("uvicorn", ["serve"])])
+def test_a_package_that_is_not_installed_is_named_with_what_brings_it(
+    store: Path, missing: str, words: list[str]
+) -> None:
+    code = (
+        "import sys; sys.modules[sys.argv[1]] = None;"
+        "from idweave.cli import main; sys.exit(main(sys.argv[2:]))"
+    )
+    command = [sys.executable, "-c", code, missing, *words]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr.splitlines() == [
+        f"idweave: this needs {missing}, which is not installed.",
+        "fix: Install idweave with its extras: pip install 'idweave[all]'",
+    ]
+
+
+def test_progress_is_shown_at_a_terminal_and_to_nobody_else() -> None:
+    terminal, pipe = io.StringIO(), io.StringIO()
+    for stream in (terminal, pipe):
+        output = Output(json=False)
+        output.errors = Console(file=stream, force_terminal=stream is terminal, width=100)
+        with progress(output, "a.jsonl", 10, things="records") as bar:
+            bar.show(5, 1234)
+    assert "1,234 records" in terminal.getvalue()
+    assert pipe.getvalue() == ""

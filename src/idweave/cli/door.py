@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 MISSING = (
-    "idweave: the command line needs {name}, which is not installed.\n"
+    "idweave: this needs {name}, which is not installed.\n"
     "fix: Install idweave with its extras: pip install 'idweave[all]'\n"
 )
 

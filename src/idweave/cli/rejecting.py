@@ -85,7 +85,7 @@ def retry(session: Session, ids: IdsArgument = None) -> Exit:
       idweave rejections retry 17 18
     """
     output = session.output
-    with session.writing() as engine:
+    with session.writing(create=False) as engine:
         done = engine.retry_rejections(session.project, ids or None)
     if output.json:
         output.document(done)

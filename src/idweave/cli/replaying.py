@@ -26,7 +26,7 @@ from .session import Session
 app = typer.Typer()
 
 MEMORY_BYTES_MAX = 64 * 1024 * 1024
-"""A larger store is replayed into a file: in memory it takes some ten times its size on disk."""
+"""A larger store is replayed into a file: in memory it takes some eight times its size on disk."""
 
 DIFFERENCES_SHOWN = 10
 """The first ones say where to look; the rest are mostly their consequences."""

@@ -18,6 +18,7 @@ from idweave.ports import Changes, GroupRow, IdentityRow, SetKey, SetRow, Store
 from .naming import Naming
 from .publishing import publish
 from .reading import all_names
+from .sets import links, set_key
 
 CACHED_IDENTITIES_MAX = 1_000_000
 """Identities kept in memory for one project, about 300 bytes each; past it the cache starts over
@@ -375,28 +376,7 @@ class Grouping:
         if len(self.identities) > CACHED_IDENTITIES_MAX:
             self.forget()
         steps = sum(len(history.steps) for history in self.histories.values())
-        for number in list(self.histories):
+        for number in list(self.histories)[:-1]:  # the one used last may be large by itself
             if steps <= CACHED_STEPS_MAX:
                 break
             steps -= len(self.histories.pop(number).steps)
-
-
-def links(key: SetKey) -> tuple[Identity, ...]:
-    """The identities that tie a set to its group: its own, and the one an unbind names."""
-    if key.named is None or key.named in key.identities:
-        return key.identities
-    return (*key.identities, key.named)
-
-
-def set_key(fact: Fact, policy: Policy) -> SetKey:
-    """The identity set that a fact is seen under. What ``distinct_id`` names is part of it where
-    the law asks for it: as the claimant of an unbind, as the purpose of a login."""
-    identities = policy.effective(fact.identities)
-    if not identities or fact.kind not in (Kind.UNBIND, Kind.LOGIN):
-        return SetKey(identities)
-    named = policy.named_by(fact.distinct_id)
-    if named is None or not policy.links(named):
-        return SetKey(identities)
-    if fact.kind is Kind.LOGIN and named not in identities:
-        return SetKey(identities)
-    return SetKey(identities, named)

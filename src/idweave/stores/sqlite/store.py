@@ -26,7 +26,7 @@ from .codec import digest, fact_of, order_of, pack_event, unpack_entries, unpack
 from .connecting import connect, connect_read_only
 from .lock import WriterLock
 from .reader import SqliteReader
-from .schema import migrate
+from .schema import migrate, refuse_other_versions
 from .tables import Names, chunks, marks
 
 PAGE_CACHE_KIB = 64 * 1024
@@ -81,7 +81,9 @@ class SqliteStore:
         if not self.read_only:
             self._lock = WriterLock(self.path)
         self._writer = self._connect()
-        if not self.read_only:
+        if self.read_only:
+            refuse_other_versions(self._writer, str(self.path))
+        else:
             migrate(self._writer, str(self.path))  # before WAL, which a refused file must not get
             self._writer.execute("PRAGMA journal_mode = WAL")
         self.names = Names(self._writer)
