@@ -113,7 +113,7 @@ def count(value: Any, least: int, where: Where) -> int:
     """A whole number of at least ``least``."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= least:
         return value
-    raise where.error(f"{value!r} is not a whole number that it may be.", f"Write a whole number, {least} or more.")
+    raise where.error(f"{value!r} is no number for it.", f"Write a whole number, {least} or more.")
 
 
 def flag(value: Any, where: Where) -> bool:
