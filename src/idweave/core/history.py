@@ -61,7 +61,9 @@ class History:
 
     def _redo(self, steps: list[Step]) -> None:
         """Do steps in order. Until a new one changes who holds what, an old one is done as it was,
-        unless a new one counted a refusal of a user that it is about: then it counts again."""
+        unless a new one counted a refusal of a user that it is about: then it counts again. What
+        an old one did stands in the tables of its time, so none is done as it was once a step
+        before it has made such a table anew."""
         graph, has_changed = self.graph, False
         again, counted = set[int](), set[User | None]()
         for done in steps:
@@ -69,7 +71,7 @@ class History:
             if is_new or has_changed or not counted.isdisjoint(graph.homes(done.trail)):
                 self._apply(done)
                 counted |= graph.homes(done.trail)
-                has_changed |= is_new and graph.changes(done.trail)
+                has_changed |= graph.changes(done.trail) if is_new else graph.rebuilds(done.trail)
                 again.add(done.set_id)
                 continue
             graph.undo(done.trail)
