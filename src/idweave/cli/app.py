@@ -19,7 +19,9 @@ from . import (
     rejecting,
     replaying,
     serving,
+    tracking,
     unionid,
+    visiting,
 )
 
 ABOUT = "Every ID, one user: receives what SDKs send, and says who is who."
@@ -41,6 +43,8 @@ COMMANDS = (
     exporting.app,
     replaying.app,
     doctor.app,
+    tracking.app,
+    visiting.app,
 )
 """Commands of the first level, by file."""
 

@@ -159,10 +159,6 @@ class Graph:
         """Whether moves change what later facts meet; refusals are only counted."""
         return any(table is not self.refusals and table is not self.refused for table, *_ in trail)
 
-    def rebuilds(self, trail: Trail) -> bool:
-        """Whether the moves just made put tables into place that moves before did not know."""
-        return any(isinstance(table.get(key), dict) for table, key, _ in trail)
-
     def homes(self, trail: Trail) -> set[User | None]:
         """The users whose refusals moves count or hand on."""
         found: set[User | None] = set()
