@@ -35,8 +35,9 @@ from .tables import SCHEMA, SCHEMA_VERSION, event_tables, events_schema, small_t
 from .tabular import Table, is_table, opened
 from .writing import Folder
 
-Show = Callable[[str, int, int | None], None]
-"""Hears of progress: the phase, how much of it is done, and of how much (None: unknown)."""
+Show = Callable[[str, int, int | None, int], None]
+"""Hears of progress: the phase, how much of it is done, of how much (None: unknown), and how many
+events that are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ class Reading:
                     raise
                 self._flaws.append(flaw)
             self._done += path.stat().st_size
-            self._show("read", self._done, self._total)
+            self._show("read", self._done, self._total, self._events)
         said, sums = self._all()
         said, duplicates = without_repeats(said, self._secrets, sums)
         return Heard(
@@ -137,6 +138,11 @@ class Reading:
             self._mappings,
         )
 
+    @property
+    def _events(self) -> int:
+        """How many were read so far."""
+        return self._received + sum(one.received for _, one in self._gathered.values())
+
     def _lines(self, path: Path) -> None:
         asked = Asked(self._job.project, self._job.received_at_ms, self._job.keep)
         content = Content(str(path))
@@ -146,7 +152,7 @@ class Reading:
             self._rejections += read.rejections
             self._received += len(read.block.times) + len(read.rejections)
             self._untimed += read.untimed
-            self._show("read", self._done + content.bytes_read, self._total)
+            self._show("read", self._done + content.bytes_read, self._total, self._events)
         content.close()
         if content.flaw is not None:
             self._flaws.append(content.flaw)
@@ -165,7 +171,7 @@ class Reading:
         for rows in reader.read(chunks, gathered):
             seen += rows
             part = size * seen // table.total if table.total else 0
-            self._show("read", self._done + part, self._total)
+            self._show("read", self._done + part, self._total, self._events)
         self._received += len(self._rejections) - before
 
     def _reader(self, table: Table, columns: Columns) -> tuple[ColumnReader, Gathered]:
@@ -200,7 +206,7 @@ def resolve_files(job: Job, out: Folder, spread: Spread, show: Show) -> tuple[He
     with ThreadPoolExecutor(1) as aside:
         digests = [(path, aside.submit(_digest, path)) for path in job.files]
         heard = Reading(job, spread, show).read()
-        show("resolve", 0, None)
+        show("resolve", 0, None, len(heard.said.events))
         outcome = work_out(heard.said, job.project.policy, spread)
         write_tables(outcome, heard.rejections, out, show)
         out.manifest(_manifest(job, heard, out, digests))
@@ -213,7 +219,9 @@ def write_tables(outcome: Outcome, rejections: Sequence[Rejected], out: Folder, 
     for name, table in small_tables(outcome, rejections):
         out.write(name, table.schema, [table], lambda _: None)
     schema = events_schema(outcome)
-    out.write("events", schema, event_tables(outcome), lambda rows: show("write", rows, total))
+    out.write(
+        "events", schema, event_tables(outcome), lambda rows: show("write", rows, total, rows)
+    )
 
 
 def _digest(path: Path) -> str:

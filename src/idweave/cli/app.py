@@ -18,6 +18,7 @@ from . import (
     policies,
     rejecting,
     replaying,
+    resolving,
     serving,
 )
 
@@ -36,6 +37,7 @@ COMMANDS = (
     demo.app,
     serving.app,
     importing.app,
+    resolving.app,
     asking.app,
     exporting.app,
     replaying.app,
