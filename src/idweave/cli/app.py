@@ -20,6 +20,7 @@ from . import (
     replaying,
     resolving,
     serving,
+    unionid,
 )
 
 ABOUT = "Every ID, one user: receives what SDKs send, and says who is who."
@@ -45,7 +46,7 @@ COMMANDS = (
 )
 """Commands of the first level, by file."""
 
-GROUPS = (rejecting.app, policies.app, configuring.app)
+GROUPS = (rejecting.app, policies.app, configuring.app, unionid.app)
 """Groups of commands."""
 
 for commands in COMMANDS:

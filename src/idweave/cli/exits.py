@@ -6,6 +6,7 @@ from enum import IntEnum
 
 from idweave.core.errors import (
     ConfigError,
+    DeliveryError,
     FileMistake,
     IdweaveError,
     InputError,
@@ -16,7 +17,11 @@ from idweave.core.errors import (
     StoreError,
     StoreFull,
     StoreVersion,
+    UnsupportedCall,
+    WrongProcess,
+    WrongType,
 )
+from idweave.unionid.errors import DecryptionError, PlatformError
 
 
 class Exit(IntEnum):
@@ -48,12 +53,18 @@ EXIT_OF: dict[type[IdweaveError], Exit] = {
     PolicyError: Exit.USAGE,
     FileMistake: Exit.USAGE,
     InputError: Exit.USAGE,
+    WrongType: Exit.USAGE,
+    UnsupportedCall: Exit.USAGE,
+    WrongProcess: Exit.FAILED,
+    DeliveryError: Exit.FAILED,
     ListenError: Exit.FAILED,
     NotFound: Exit.NOT_FOUND,
     StoreBusy: Exit.STORE,
     StoreFull: Exit.STORE,
     StoreVersion: Exit.STORE,
     StoreError: Exit.STORE,
+    PlatformError: Exit.FAILED,
+    DecryptionError: Exit.FAILED,
     IdweaveError: Exit.FAILED,
 }
 """The exit code of each error; an error of no row has that of the nearest class above it."""

@@ -37,6 +37,22 @@ ForceOption = Annotated[
     bool, typer.Option("--force", help="Replace tables that are there, once the new are whole.")
 ]
 
+PolicyOption = Annotated[
+    str | None, typer.Option(metavar="PRESET|FILE", help="Which rules; instead of the project's.")
+]
+MapOption = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="COLUMN=KEY", help="What a column is; - leaves it out."),
+]
+KeepOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN", help="Carry a column (properties.NAME) into events."),
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(min=1, max=16, help="Processes at once; else one for each processor."),
+]
+
 
 @offer(app, "resolve", without=frozenset({"store"}))
 def resolve(
@@ -47,23 +63,12 @@ def resolve(
     ],
     *,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="A new folder.")],
-    policy: Annotated[
-        str | None,
-        typer.Option(metavar="PRESET|FILE", help="Which rules; instead of the project's."),
-    ] = None,
-    maps: Annotated[
-        list[str] | None,
-        typer.Option("--map", metavar="COLUMN=KEY", help="What a column is; - leaves it out."),
-    ] = None,
-    keep: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN", help="Carry a column (properties.NAME) into events."),
-    ] = None,
+    policy: PolicyOption = None,
+    maps: MapOption = None,
+    keep: KeepOption = None,
     form: FormatOption = "parquet",
     force: ForceOption = False,
-    workers: Annotated[
-        int | None, typer.Option(min=1, max=16, help="Processes; as many as processors.")
-    ] = None,
+    workers: WorkersOption = None,
 ) -> Exit:
     """Say who is who in files, without a store: tables of users, identities and events.
 

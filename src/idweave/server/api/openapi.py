@@ -60,7 +60,8 @@ def _operation(row: Row) -> dict[str, Any]:
         operation["parameters"] = [_parameter(one) for one in row.parameters]
     if row.body is not None:
         schema = _ref(row.body)
-        operation["requestBody"] = {"content": {"application/json": {"schema": schema}}}
+        content = {"application/json": {"schema": schema}}
+        operation["requestBody"] = {"required": True, "content": content}
     operation["responses"] = {"200": _answer(row)}
     if row.redirects:
         operation["responses"]["308"] = {

@@ -96,4 +96,6 @@ def not_ready(retry_after_s: int) -> Refused:
     """The last commit failed."""
     headers = {"Retry-After": str(retry_after_s)}
     fix = "Look into the server's log for the store's error; it is ready after the next commit."
-    return Refused(503, "NOT_READY", "The store did not take the last commit.", fix, headers)
+    return Refused(
+        503, "NOT_READY", "The store did not take the last commit, or hangs.", fix, headers
+    )

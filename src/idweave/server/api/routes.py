@@ -29,7 +29,8 @@ Answer = Refused | str | Mapping[str, Any] | Any
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One route. ``is_open``: answered without a key. ``answers``: the shape of its 200."""
+    """One route. ``is_open``: answered without a key. ``is_instant``: answered at once, however
+    many questions wait. ``answers``: the shape of its 200."""
 
     method: str
     path: str
@@ -38,6 +39,7 @@ class Row:
     answers: type
     parameters: tuple[Parameter, ...] = ()
     is_open: bool = False
+    is_instant: bool = False
     body: type | None = None
     redirects: bool = False
 
@@ -139,6 +141,7 @@ ROUTES: tuple[Row, ...] = (
         handlers.health,
         shapes.Health,
         is_open=True,
+        is_instant=True,
     ),
     Row(
         "GET",
@@ -147,6 +150,7 @@ ROUTES: tuple[Row, ...] = (
         handlers.readiness,
         shapes.Health,
         is_open=True,
+        is_instant=True,
     ),
     Row("GET", "/metrics", "Everything counted, for Prometheus", handlers.metrics, str),
     Row(

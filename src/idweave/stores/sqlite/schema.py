@@ -89,8 +89,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 )
 
 
-def migrate(connection: sqlite3.Connection, path: str) -> None:
-    """Bring a file to this version; refuse a newer one, or one that is not ours, by name."""
+def version_of(connection: sqlite3.Connection, path: str) -> int:
+    """The version of a file's tables, 0 for an empty file. Raises StoreVersion for one that is
+    newer than this program, or not ours."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -102,6 +103,22 @@ def migrate(connection: sqlite3.Connection, path: str) -> None:
             f"{path} has schema version {version}; this idweave knows {len(MIGRATIONS)}.",
             fix="Upgrade idweave, or name another store.",
         )
+    return int(version)
+
+
+def refuse_other_versions(connection: sqlite3.Connection, path: str) -> None:
+    """For who may not migrate: raise StoreVersion for any version but this."""
+    version = version_of(connection, path)
+    if version < len(MIGRATIONS):
+        raise StoreVersion(
+            f"{path} has schema version {version}; this idweave reads {len(MIGRATIONS)}.",
+            fix="Open it once with a command that writes, such as `idweave serve`, to upgrade it.",
+        )
+
+
+def migrate(connection: sqlite3.Connection, path: str) -> None:
+    """Bring a file to this version; refuse a newer one, or one that is not ours, by name."""
+    version = version_of(connection, path)
     for number, statements in enumerate(MIGRATIONS[version:], version + 1):
         connection.execute("BEGIN IMMEDIATE")
         try:
