@@ -232,25 +232,30 @@ def _digest(path: Path) -> str:
 def _manifest(
     job: Job, heard: Heard, out: Folder, digests: Sequence[tuple[Path, Future[str]]]
 ) -> dict[str, Any]:
-    policy = job.project.policy
     inputs = [
         {"file": str(path), "bytes": path.stat().st_size, "sha256": digest.result()}
         for path, digest in digests
     ]
-    content = {
-        "schema_version": SCHEMA_VERSION,
-        "idweave": __version__,
-        "project": job.project.name,
-        "policy": {"name": policy.name, "sha256": policy_digest(job.project)},
+    content = described(job.project, out) | {
         "inputs": inputs,
         "counts": heard.counts,
-        "tables": {name: {"rows": out.rows[name], "file": f"{name}.{out.form}"} for name in SCHEMA},
         "mappings": {file: columns.told() for file, columns in heard.mappings.items()},
         "flaws": [flaw.message for flaw in heard.flaws],
     }
     if heard.untimed:  # only then does the time of the run show in the answer
         content["received_at_ms"] = job.received_at_ms
     return content
+
+
+def described(project: Project, out: Folder) -> dict[str, Any]:
+    """What every manifest says: by which version and rules, and which tables there are."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "idweave": __version__,
+        "project": project.name,
+        "policy": {"name": project.policy.name, "sha256": policy_digest(project)},
+        "tables": {name: {"rows": out.rows[name], "file": f"{name}.{out.form}"} for name in SCHEMA},
+    }
 
 
 def policy_digest(project: Project) -> str:

@@ -99,10 +99,11 @@ def _csv(path: Path, begin: bytes, refuse: Callable[[Rejected], None]) -> Table:
         refuse(rejected((str(path), row.number or 0, None), why, row.text or ""))
         return "skip"
 
+    between = "\t" if tabs else ","
+    names = _head(path, begin, between)
     parse = pcsv.ParseOptions(
-        delimiter="\t" if tabs else ",", newlines_in_values=True, invalid_row_handler=invalid
+        delimiter=between, newlines_in_values=True, invalid_row_handler=invalid
     )
-    names = _head(path, begin, parse)
     convert = pcsv.ConvertOptions(
         column_types=dict.fromkeys(names, pa.string()),
         null_values=[""],
@@ -132,7 +133,10 @@ def _stream(path: Path, begin: bytes) -> Any:
     return pa.OSFile(str(path))
 
 
-def _head(path: Path, begin: bytes, parse: pcsv.ParseOptions) -> list[str]:
+def _head(path: Path, begin: bytes, between: str) -> list[str]:
+    parse = pcsv.ParseOptions(
+        delimiter=between, newlines_in_values=True, invalid_row_handler=lambda _: "skip"
+    )
     read = pcsv.ReadOptions(use_threads=False, block_size=CSV_BLOCK_BYTES)
     with pcsv.open_csv(_stream(path, begin), read, parse) as batches:
         found: list[str] = batches.schema.names
