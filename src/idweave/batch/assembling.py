@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -11,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from idweave.core.evidence import VALUE_LENGTH_MAX, naming
-from idweave.core.identity import LOGIN_KEY, Kind
+from idweave.core.evidence import VALUE_LENGTH_MAX
+from idweave.core.identity import Kind
 from idweave.core.policy import Policy
 from idweave.core.rejection import Code, Rejection
 
@@ -53,7 +54,7 @@ def assembled(gathered: Gathered, policy: Policy) -> tuple[Said, Words]:
     sizes[kinds == ITEM] = 0
     starts = np.concatenate(([0], np.cumsum(sizes)))
     shape_kinds = np.where(kinds == ITEM, np.int8(Kind.OBSERVE), kinds)
-    named = _named(table, policy)
+    named = table[""].combine_chunks()
     shapes = Shapes(shape_kinds, starts, members[members >= 0], named)
     said = Said(identities, shapes, _events(gathered))
     sums = np.concatenate(gathered.sums)
@@ -77,27 +78,38 @@ def _coded(
     table: pa.Table, keys: Mapping[str, str], policy: Policy
 ) -> tuple[Identities, dict[str, Coded]]:
     """The identities of all columns; columns of one key share theirs."""
-    values: list[pa.Array] = []
-    numbered: list[Ints] = []
-    columns: dict[str, Coded] = {}
     known = list(dict.fromkeys(keys.values()))
+    columns: dict[str, Coded] = {}
+    values: list[pa.Array] = []
     first = 0
-    for place, key in enumerate(known):
+
+    def act(key: str) -> tuple[pa.Array, dict[str, Coded]]:
         own = [name for name in keys if keys[name] == key]
-        texts = [table[name].combine_chunks() for name in own]
-        distinct, codes = _distinct(texts)
-        clean = cleaned(distinct, key, policy)
-        merged = clean.values.dictionary_encode()
-        number = merged.indices.fill_null(NOTHING).to_numpy().astype(np.int32)
-        number = np.where(number >= 0, number + np.int32(first), np.int32(NOTHING))
-        padded = np.append(number, np.int32(NOTHING))
-        for name, code in zip(own, codes, strict=True):
-            bad = _bad_shapes(code, clean.bad)
-            columns[name] = Coded(padded[code], bad)
-        values.append(merged.dictionary)
-        numbered.append(np.full(len(merged.dictionary), place, np.int32))
-        first += len(merged.dictionary)
-    return Identities(tuple(known), np.concatenate(numbered), pa.concat_arrays(values)), columns
+        return _coded_key(table.select(own), key, policy)
+
+    with ThreadPoolExecutor(len(known)) as threads:
+        for found, coded in threads.map(act, known):
+            for name, one in coded.items():
+                moved = np.where(one.numbers >= 0, one.numbers + np.int32(first), one.numbers)
+                columns[name] = Coded(moved, one.bad)
+            values.append(found)
+            first += len(found)
+    places = [np.full(len(found), place, np.int32) for place, found in enumerate(values)]
+    return Identities(tuple(known), np.concatenate(places), pa.concat_arrays(values)), columns
+
+
+def _coded_key(table: pa.Table, key: str, policy: Policy) -> tuple[pa.Array, dict[str, Coded]]:
+    """The values of one key, and the columns that hold them."""
+    distinct, codes = _distinct([column.combine_chunks() for column in table.columns])
+    clean = cleaned(distinct, key, policy)
+    merged = clean.values.dictionary_encode()
+    number = merged.indices.fill_null(NOTHING).to_numpy().astype(np.int32)
+    padded = np.append(number, np.int32(NOTHING))
+    coded = {
+        name: Coded(padded[code], _bad_shapes(code, clean.bad))
+        for name, code in zip(table.column_names, codes, strict=True)
+    }
+    return merged.dictionary, coded
 
 
 def _distinct(texts: list[pa.Array]) -> tuple[pa.Array, list[Ints]]:
@@ -148,27 +160,6 @@ def _by_value(numbers: Ints, identities: Identities) -> Ints:
     found = np.take_along_axis(numbers, by, axis=1)
     found[:, 1:][found[:, 1:] == found[:, :-1]] = NOTHING
     return found
-
-
-def _named(table: pa.Table, policy: Policy) -> pa.Array:
-    """The ``distinct_id`` of each shape as facts carry it. Where it is plainly the login id of the
-    row and that is plain, nothing has to be asked."""
-    texts = table[""].combine_chunks()
-    present = np.flatnonzero(texts.is_valid().to_numpy(zero_copy_only=False))
-    if not len(present):
-        return texts
-    some = texts.take(pa.array(present)).dictionary_encode()
-    rule = policy.rule(LOGIN_KEY)
-    odd = np.ones(len(some.dictionary), np.bool_)
-    if rule is not None and rule.normalise.value == "none":
-        plain = pc.match_substring_regex(some.dictionary, "^[0-9A-Za-z_-]{1,200}$")
-        odd = ~plain.to_numpy(zero_copy_only=False)
-    places = np.flatnonzero(odd)
-    changed = [naming(text, policy) for text in some.dictionary.take(pa.array(places)).to_pylist()]
-    renamed = pc.replace_with_mask(some.dictionary, pa.array(odd), pa.array(changed, pa.string()))
-    mask = np.zeros(len(texts), np.bool_)
-    mask[present] = True
-    return pc.replace_with_mask(texts, pa.array(mask), renamed.take(some.indices))
 
 
 # -- what cannot be used ---------------------------------------------------------------------------

@@ -7,7 +7,7 @@ shapes are looked at.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -21,9 +21,9 @@ from idweave.core.record import Project
 from .hashing import Numbering, Secrets, hashed
 from .mapping import Columns
 from .rejecting import Rejected
-from .rows import Doubt, Rows, checked, text_of
+from .rows import Rows, checked, text_of
 from .said import NAMED_KINDS, Bytes, Ints, Longs, Words
-from .tabular import Chunk
+from .tabular import Load
 
 NAMED_CODES = [int(kind) for kind in NAMED_KINDS]
 
@@ -31,11 +31,13 @@ NAMED_CODES = [int(kind) for kind in NAMED_KINDS]
 class Hashed(NamedTuple):
     """One chunk: its sound rows, their sums, and the rows that cannot be used."""
 
+    file: str
+    received: int
     rows: Rows
     one: Words
     other: Words
     sums: Words
-    doubts: list[Doubt]
+    rejections: list[Rejected]
 
 
 class Place(NamedTuple):
@@ -50,7 +52,6 @@ class Gathered:
     """What all chunks of one mapping hold: events in columns, and a row for each new shape."""
 
     columns: Columns
-    keep: tuple[str, ...]
     times: list[Longs] = field(default_factory=list)
     shapes: list[Ints] = field(default_factory=list)
     sums: list[Words] = field(default_factory=list)
@@ -64,32 +65,37 @@ class Gathered:
 
 
 class ColumnReader:
-    """Reads chunks of tables that share one mapping. ``workers`` threads hash ahead."""
+    """Reads chunks of tables that share one mapping. ``by``: what hashes, and in how many threads
+    ahead."""
 
-    def __init__(self, project: Project, columns: Columns, secrets: Secrets, workers: int) -> None:
+    def __init__(
+        self, project: Project, columns: Columns, keep: tuple[str, ...], by: tuple[Secrets, int]
+    ) -> None:
         self._project = project
         self._columns = columns
-        self._secrets = secrets
-        self._workers = workers
+        self._keep = keep
+        self._secrets, self._workers = by
         self._numbering = Numbering()
 
-    def read(self, chunks: Iterable[Chunk], gathered: Gathered) -> Iterator[int]:
+    def read(self, chunks: Iterable[Load], gathered: Gathered) -> Iterator[int]:
         """Add chunks to what was gathered; yields the rows of each when it is in."""
         with ThreadPoolExecutor(self._workers) as threads:
-            waiting = []
-            for chunk in chunks:
-                waiting.append((chunk, threads.submit(self._hashed, chunk)))
+            waiting: list[Future[Hashed]] = []
+            for load in chunks:
+                waiting.append(threads.submit(self._hashed, load))
                 if len(waiting) > self._workers:
-                    ready, found = waiting.pop(0)
-                    yield self._take(ready, found.result(), gathered)
-            for ready, found in waiting:
-                yield self._take(ready, found.result(), gathered)
+                    yield self._take(waiting.pop(0).result(), gathered)
+            for left in waiting:
+                yield self._take(left.result(), gathered)
 
-    def _hashed(self, chunk: Chunk) -> Hashed:
+    def _hashed(self, load: Load) -> Hashed:
+        chunk = load()
         rows, doubts = checked(chunk, self._columns, self._with_ids(chunk.table))
+        rows = rows._replace(kept=rows.kept.select(list(self._keep)))
         one, other = self._sums(rows)
         (sums,) = hashed(rows.ids, self._secrets, 1)
-        return Hashed(rows, one, other, sums, doubts)
+        refused = [doubt.rejected(chunk) for doubt in doubts]
+        return Hashed(chunk.file, len(chunk.table), rows, one, other, sums, refused)
 
     def _with_ids(self, table: pa.Table) -> pa.Array:
         """The event ids; a table without any gets them from the whole content of each row, so that
@@ -116,7 +122,7 @@ class ColumnReader:
                 found[which] += sums[which] * self._secrets.whole(which, place)
         return found[0], found[1]
 
-    def _take(self, chunk: Chunk, found: Hashed, gathered: Gathered) -> int:
+    def _take(self, found: Hashed, gathered: Gathered) -> int:
         rows = found.rows
         numbers, fresh = self._numbering.of(found.one, found.other)
         new = pa.array(fresh)
@@ -129,11 +135,11 @@ class ColumnReader:
         gathered.shapes.append(numbers)
         gathered.sums.append(found.sums)
         gathered.ids.append(rows.ids)
-        gathered.kept.append(rows.kept.select(list(gathered.keep)))
-        gathered.places.append(Place(chunk.file, rows.numbers))
-        gathered.rejections += [doubt.rejected(chunk) for doubt in found.doubts]
-        gathered.received += len(chunk.table)
-        return len(chunk.table)
+        gathered.kept.append(rows.kept)
+        gathered.places.append(Place(found.file, rows.numbers))
+        gathered.rejections += found.rejections
+        gathered.received += found.received
+        return found.received
 
 
 def _json(value: Any) -> Any:

@@ -26,9 +26,12 @@ def _earliest(said: Said, part_of: Ints, count: int, without: Flags) -> Longs:
     is_first = times == first[part_of]
     is_first &= (part_of >= 0) & ~np.append(without, True)[part_of]
     likely = np.flatnonzero(is_first)
-    ordered = in_order(said, likely, part_of[likely])
-    parts = part_of[ordered]
     found = np.full(count, NOTHING, np.int64)
+    found[part_of[likely]] = likely
+    several = np.bincount(part_of[likely], minlength=count) > 1
+    likely = likely[several[part_of[likely]]]
+    ordered = likely[in_order(said, likely, part_of[likely])]
+    parts = part_of[ordered]
     begins = np.flatnonzero(np.diff(parts, prepend=NOTHING))
     found[parts[begins]] = ordered[begins]
     return found
@@ -46,7 +49,7 @@ def founding_shapes(said: Said, groups: Groups, first: Longs) -> tuple[Longs, Lo
     earliest = _earliest(said, said.events.shapes, len(shapes), ~plain)
     seen = np.flatnonzero(earliest >= 0)
     place = np.full(len(shapes), LATE)
-    place[seen[_sorted(said, earliest[seen])]] = np.arange(len(seen))
+    place[seen[in_order(said, earliest[seen])]] = np.arange(len(seen))
     of_members = shapes.of_members()
     arrival = np.full(len(said.identities), LATE)
     np.minimum.at(arrival, shapes.members, place[of_members])
@@ -57,10 +60,3 @@ def founding_shapes(said: Said, groups: Groups, first: Longs) -> tuple[Longs, Lo
     into = first[groups.of_shape[founding]]
     merged = earliest[founding] != into
     return earliest[founding][merged], into[merged]
-
-
-def _sorted(said: Said, events: Longs) -> Longs:
-    """The places of these events by the order of the law."""
-    ordered = in_order(said, events)
-    place_of = np.argsort(events)
-    return place_of[np.searchsorted(events[place_of], ordered)]

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from idweave.core.evidence import naming
 from idweave.core.identity import ENDING_KINDS, Identity, Kind
 from idweave.core.policy import Merge, Policy
 
@@ -35,7 +36,7 @@ def with_named(said: Said, policy: Policy) -> tuple[Said, Ints]:
     wanted: dict[Identity, list[int]] = {}
     texts = shapes.distinct_ids.take(unbinds).to_pylist()
     for number, text in zip(unbinds.tolist(), texts, strict=True):
-        identity = policy.named_by(text)
+        identity = policy.named_by(naming(text, policy) if text else None)
         if identity is not None and policy.links(identity):
             wanted.setdefault(identity, []).append(number)
     if not wanted:

@@ -6,33 +6,39 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .said import Events, Flags, Ints, Longs, Said
+from .said import Bytes, Events, Flags, Ints, Longs, Said
 
 
 def in_order(said: Said, events: Longs, parts: Ints | Longs | None = None) -> Longs:
-    """These events by the order of the law; with ``parts`` (a number of each), by these first."""
+    """The places of these events by the order of the law; with ``parts`` (a number of each), by
+    these first."""
     times = said.events.times[events]
     kinds = np.append(said.shapes.kinds, np.int8(0))[said.events.shapes[events]]
-    keys = (kinds, times) if parts is None else (kinds, times, parts)
-    by = np.lexsort(keys)
-    equal = np.ones(max(len(by) - 1, 0), np.bool_)
-    for key in keys:
-        equal &= np.diff(key[by]) == 0
-    return _by_id(said.events, events[by], equal)
+    if parts is None:
+        by = np.argsort(times)
+        equal = np.diff(times[by]) == 0
+    else:
+        by = np.lexsort((times, parts))
+        equal = (np.diff(times[by]) == 0) & (np.diff(parts[by]) == 0)
+    return _decided(said.events.ids, events, kinds, (by, equal))
 
 
 def by_time(events: Events) -> Longs | None:
     """All events by time and event id; None where they are so already."""
-    steps = np.diff(events.times)
-    if (steps > 0).all():
+    if (np.diff(events.times) > 0).all():
         return None
-    by = np.argsort(events.times, kind="stable")
-    return _by_id(events, by, np.diff(events.times[by]) == 0)
+    by = np.argsort(events.times)
+    kinds = np.zeros(len(by), np.int8)
+    equal = np.diff(events.times[by]) == 0
+    return _decided(events.ids, np.arange(len(by)), kinds, (by, equal))
 
 
-def _by_id(events: Events, order: Longs, equal: Flags) -> Longs:
-    """The order with event ids deciding where a row is ``equal`` to the one before it. Text is
+def _decided(
+    ids: pa.ChunkedArray, events: Longs, kinds: Bytes, so_far: tuple[Longs, Flags]
+) -> Longs:
+    """The order with kind and event id deciding where a row is equal to the one before it. Text is
     compared by code point, which Arrow's bytes of UTF-8 and Python's ``str`` do alike."""
+    order, equal = so_far
     if not equal.any():
         return order
     tied = np.zeros(len(order), np.bool_)
@@ -40,9 +46,9 @@ def _by_id(events: Events, order: Longs, equal: Flags) -> Longs:
     tied[:-1] |= equal
     places = np.flatnonzero(tied)
     run = np.cumsum(np.concatenate(([True], ~equal)))[places]
-    ids = events.ids.take(pa.array(order[places])).combine_chunks()
-    table = pa.table({"run": run, "id": ids})
-    by = pc.sort_indices(table, sort_keys=[("run", "ascending"), ("id", "ascending")])
-    sorted_ = order.copy()
-    sorted_[places] = order[places][by.to_numpy()]
-    return sorted_
+    rows = order[places]
+    columns = {"run": run, "kind": kinds[rows], "id": ids.take(pa.array(events[rows]))}
+    by = pc.sort_indices(pa.table(columns), sort_keys=[(name, "ascending") for name in columns])
+    decided = order.copy()
+    decided[places] = rows[by.to_numpy()]
+    return decided

@@ -23,6 +23,9 @@ from .spreading import Spread
 FACTS_IN_TASK = 20_000
 """Facts that one process folds at once: a tenth of a second, so that all end together."""
 
+NAMES_AT_ONCE = 50_000
+"""Users that one process names at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Users:
@@ -81,7 +84,7 @@ def work_out(said: Said, policy: Policy, spread: Spread) -> Outcome:
     facts = _contested_facts(said, groups)
     folded = _folded(said, groups, facts, (policy, spread))
     plain = founders(said, groups)
-    users = _users(said, plain, folded, founding_shapes(said, groups, plain))
+    users = _users(said, plain, folded, (founding_shapes(said, groups, plain), spread))
     seen, latest = _owners(said, groups, users, folded)
     first_ms, last_ms = _seen_range(said, groups)
     stays, refused = _stays(said, groups, users, folded), _refused(users, folded)
@@ -97,7 +100,7 @@ def _contested_facts(said: Said, groups: Groups) -> Longs:
     of_shape = np.concatenate((groups.contested[groups.of_shape], [False]))  # -1: the last
     of_shape[:-1] &= groups.of_shape >= 0
     found = np.flatnonzero(of_shape[shapes])
-    return in_order(said, found, groups.of_shape[shapes[found]])
+    return found[in_order(said, found, groups.of_shape[shapes[found]])]
 
 
 def _folded(said: Said, groups: Groups, facts: Longs, by: tuple[Policy, Spread]) -> list[Folded]:
@@ -123,7 +126,7 @@ def _tasks(said: Said, groups: Groups, facts: Longs, policy: Policy) -> Iterator
             events.times[part].tolist(),
             events.ids.take(pa.array(part)).to_pylist(),
             place.tolist(),
-            some.texts(said.identities),
+            some.texts(said.identities, policy),
             dict(zip(said.identities.of(used), used.tolist(), strict=True)),
         )
         start = end
@@ -133,24 +136,32 @@ def _tasks(said: Said, groups: Groups, facts: Longs, policy: Policy) -> Iterator
 
 
 def _users(
-    said: Said, plain: Longs, folded: Sequence[Folded], merged: tuple[Longs, Longs]
+    said: Said, plain: Longs, folded: Sequence[Folded], by: tuple[tuple[Longs, Longs], Spread]
 ) -> Users:
     """Users of uncontested groups first, by group (-1 where the group is contested: left out)."""
+    merged, spread = by
     contested = _column(user for part in folded for user in part.users)
     founding = np.concatenate((plain[plain >= 0], contested))
     by_founder = np.argsort(founding)
     pairs = np.array([pair for part in folded for pair in part.redirects], np.int64).reshape(-1, 2)
-    into = by_founder[
-        np.searchsorted(founding[by_founder], np.concatenate((merged[1], pairs[:, 1])))
-    ]
+    heirs = np.concatenate((merged[1], pairs[:, 1]))
+    into = by_founder[np.searchsorted(founding[by_founder], heirs)]
     absorbed = np.concatenate((merged[0], pairs[:, 0]))
-    return Users(founding, _names(said, founding), absorbed, into)
+    return Users(founding, _names(said, founding, spread), absorbed, into)
 
 
-def _names(said: Said, founding: Longs) -> Longs:
+def first_names(event_ids: list[str]) -> Longs:
+    """The name that each founding event gives, before collisions."""
+    return np.fromiter(map(first_name, event_ids), np.int64, len(event_ids))
+
+
+def _names(said: Said, founding: Longs, spread: Spread) -> Longs:
     """The name of each user; in the rare case that two would share one, as the law has it."""
     ids = said.events.ids.take(pa.array(founding)).to_pylist()
-    found = np.fromiter(map(first_name, ids), np.int64, len(ids))
+    parts = (ids[start : start + NAMES_AT_ONCE] for start in range(0, len(ids), NAMES_AT_ONCE))
+    few = len(ids) <= NAMES_AT_ONCE
+    named = map(first_names, parts) if few else spread.map(first_names, parts)
+    found = np.concatenate((np.empty(0, np.int64), *named))
     if len(np.unique(found)) == len(found):
         return found
     events = said.events

@@ -22,7 +22,7 @@ def without_repeats(said: Said, secrets: Secrets, sums: Words | None = None) -> 
     likely = _shared(sums)
     if not len(likely):
         return said, 0
-    ordered = in_order(said, likely)
+    ordered = likely[in_order(said, likely)]
     texts = ids.take(pa.array(ordered)).combine_chunks().dictionary_encode()
     numbers = texts.indices.to_numpy()
     _, first = np.unique(numbers, return_index=True)

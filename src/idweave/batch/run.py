@@ -7,7 +7,7 @@ import json
 import secrets as chance
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
@@ -182,9 +182,9 @@ class Reading:
             raise InputError(f"{table.file} has no column {missing[0]!r} to keep.", fix=fix)
         key = tuple(columns.told())
         if key not in self._gathered:
-            workers = self._spread.workers
-            reader = ColumnReader(self._job.project, columns, self._secrets, workers)
-            self._gathered[key] = reader, Gathered(columns, self._job.keep)
+            by = self._secrets, self._spread.workers
+            reader = ColumnReader(self._job.project, columns, self._job.keep, by)
+            self._gathered[key] = reader, Gathered(columns)
         return self._gathered[key]
 
     def _all(self) -> tuple[Said, Words | None]:
@@ -198,7 +198,8 @@ class Reading:
             self._rejections += gathered.rejections
         if not self._book.is_empty or not parts:
             parts.append(self._book.said())
-        return (parts[0], sums) if len(parts) == 1 else (joined(parts), None)
+        said, sums = (parts[0], sums) if len(parts) == 1 else (joined(parts), None)
+        return replace(said, events=said.events.in_one_piece()), sums
 
 
 def resolve_files(job: Job, out: Folder, spread: Spread, show: Show) -> tuple[Heard, Outcome]:

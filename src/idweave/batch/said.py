@@ -14,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from idweave.core.evidence import naming
 from idweave.core.identity import Fact, Identity, Kind
+from idweave.core.policy import Policy
 
 Bytes = npt.NDArray[np.int8]
 Ints = npt.NDArray[np.int32]
@@ -27,6 +29,9 @@ NOTHING = -1
 
 NAMED_KINDS = frozenset({Kind.LOGIN, Kind.UNBIND})
 """The kinds whose ``distinct_id`` the law reads."""
+
+PIECE_BYTES_MAX = 2**31 - 2**20
+"""Arrow's texts count their bytes in 31 bits."""
 
 
 class Shape(NamedTuple):
@@ -62,7 +67,8 @@ class Identities:
 @dataclass(frozen=True, slots=True)
 class Shapes:
     """Distinct shapes by number; the members of shape ``n`` are
-    ``members[starts[n]:starts[n + 1]]``, strongest first."""
+    ``members[starts[n]:starts[n + 1]]``, strongest first. ``distinct_ids`` are as sent; the rules
+    see them by :func:`idweave.core.evidence.naming`."""
 
     kinds: Bytes
     starts: Longs
@@ -97,15 +103,17 @@ class Shapes:
         named = self.distinct_ids.take(pa.array(numbers))
         return Shapes(self.kinds[numbers], starts, members, named)
 
-    def texts(self, identities: Identities) -> list[Shape]:
+    def texts(self, identities: Identities, policy: Policy) -> list[Shape]:
         """The shapes as the rules see them."""
         used, place = np.unique(self.members, return_inverse=True)
-        named = identities.of(used)
-        members = [named[at] for at in place.tolist()]
+        known = identities.of(used)
+        members = [known[at] for at in place.tolist()]
         starts = self.starts.tolist()
         parts = (tuple(members[a:b]) for a, b in pairwise(starts))
         kinds = map(Kind, self.kinds.tolist())
-        return list(map(Shape, kinds, parts, self.distinct_ids.to_pylist()))
+        named = self.distinct_ids.to_pylist()
+        called = (None if text is None else naming(text, policy) for text in named)
+        return list(map(Shape, kinds, parts, called))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +128,13 @@ class Events:
 
     def __len__(self) -> int:
         return len(self.times)
+
+    def in_one_piece(self) -> Events:
+        """The same with the event ids in one array, from which single ones are taken quickly.
+        Past two gigabytes of them they stay in pieces."""
+        if self.ids.nbytes > PIECE_BYTES_MAX:
+            return self
+        return replace(self, ids=pa.chunked_array([self.ids.combine_chunks()], pa.string()))
 
     def some(self, numbers: Longs) -> Events:
         """These events, in this order."""
