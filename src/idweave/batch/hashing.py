@@ -42,7 +42,7 @@ class Secrets:
 
 def hashed(texts: pa.Array, secrets: Secrets, sums: int = 2) -> tuple[Words, ...]:
     """So many sums of each text; a null counts as the empty text."""
-    starts, words = _words_of(texts)
+    starts, words = words_of(texts)
     found = tuple(np.empty(len(texts), np.uint64) for _ in range(sums))
     for start in range(0, len(texts), ROWS_AT_ONCE):
         end = min(start + ROWS_AT_ONCE, len(texts))
@@ -53,7 +53,7 @@ def hashed(texts: pa.Array, secrets: Secrets, sums: int = 2) -> tuple[Words, ...
     return found
 
 
-def _words_of(texts: pa.Array) -> tuple[Longs, Words]:
+def words_of(texts: pa.Array) -> tuple[Longs, Words]:
     """Where each text begins, in bytes, and all bytes as words with room behind them."""
     wide = pa.types.is_large_string(texts.type) or pa.types.is_large_binary(texts.type)
     _, offsets, content = texts.buffers()
@@ -67,14 +67,20 @@ def _words_of(texts: pa.Array) -> tuple[Longs, Words]:
     return starts.astype(np.int64) - begin, words if sys.byteorder == "little" else words.byteswap()
 
 
+def word_of(begins: Longs, lengths: Longs, words: Words, nth: int) -> Words:
+    """The nth eight bytes of each text, zeros behind its end; the first byte is the lowest."""
+    at = np.minimum((begins >> 3) + nth, len(words) - 2)
+    shift = ((begins & 7) << 3).astype(np.uint64)
+    word: Words = (words.take(at) >> shift) | (words.take(at + 1) << (_WORD - shift))
+    word &= _MASKS.take(np.clip(lengths - 8 * nth, 0, 8))
+    return word
+
+
 def _sums(starts: Longs, words: Words, secrets: Secrets, sums: int) -> list[Words]:
     begins, lengths = starts[:-1], np.diff(starts)
     found = [lengths.astype(np.uint64) * secrets.low[which, 0] for which in range(sums)]
-    aligned, shift = begins >> 3, ((begins & 7) << 3).astype(np.uint64)
     for nth in range((int(lengths.max(initial=0)) + 7) // 8):
-        at = np.minimum(aligned + nth, len(words) - 2)
-        word = (words.take(at) >> shift) | (words.take(at + 1) << (_WORD - shift))
-        word &= _MASKS.take(np.clip(lengths - 8 * nth, 0, 8))
+        word = word_of(begins, lengths, words, nth)
         low, high = word & _LOW, word >> _HALF
         place = 1 + nth % (WORDS_MAX - 1000)
         for which in range(sums):

