@@ -33,6 +33,8 @@ STAMP = VENV / "idweave.stamp"
 LOG = VENV / "setup.log"
 MUTEX = ROOT / ".venv.lock"
 LOCK = ROOT / "requirements.lock"
+BENCH_LOCK = ROOT / "bench" / "requirements.lock"
+YARDSTICKS = ("batch",)  # suites that measure beside packages that nothing else needs
 WINDOWS = os.name == "nt"
 UV = "uv==0.13.9"  # only `lock` uses it; pinned so that the same lock is written everywhere
 WAIT_S_MAX = (
@@ -245,6 +247,8 @@ def command_bench(arguments: list[str]) -> int:
         raise Stop(f"no benchmark is called {arguments[0]!r}: choose from {choices}")
     setup()
     os.chdir(str(ROOT))
+    if arguments[:1] and arguments[0] in YARDSTICKS:
+        pip("install", "--require-hashes", "-r", str(BENCH_LOCK))
     return become(["-m", "bench", *arguments])
 
 
@@ -254,7 +258,9 @@ def command_lock(arguments: list[str]) -> int:
         folder = Path(scratch, "venv")
         make_venv(folder)
         pip("install", UV, folder=folder)
-        code = subprocess.call(lock_command(venv_python(folder), arguments), cwd=str(ROOT))
+        python = venv_python(folder)
+        code = subprocess.call(lock_command(python, arguments), cwd=str(ROOT))
+        code = code or subprocess.call(bench_lock_command(python, arguments), cwd=str(ROOT))
     if code:
         raise Stop("requirements.lock was not written: uv says why above")
     say("requirements.lock is written: commit it together with pyproject.toml")
@@ -266,6 +272,15 @@ def lock_command(python: Path, arguments: list[str]) -> list[str]:
     words += " --all-extras --group dev --generate-hashes --no-emit-index-url --no-emit-find-links"
     named = ["--custom-compile-command", "python3 dev.py lock", "-o", LOCK.name]
     return [str(python), *words.split(), *named, *arguments]
+
+
+def bench_lock_command(python: Path, arguments: list[str]) -> list[str]:
+    """The yardsticks, in versions that fit what is locked already."""
+    named = BENCH_LOCK.relative_to(ROOT).as_posix()
+    command = [word for word in lock_command(python, arguments) if word != "--all-extras"]
+    command[command.index("dev")] = "bench"
+    command[command.index(LOCK.name)] = named
+    return [*command, "-c", LOCK.name]
 
 
 def refuse(name: str, arguments: list[str]) -> None:

@@ -13,7 +13,8 @@ import pyarrow as pa
 from idweave.core.identity import Fact
 from idweave.core.policy import Policy
 
-from .said import NAMED_KINDS, NOTHING, Events, Identities, Ints, Said, Shapes
+from .said import NOTHING, Events, Identities, Ints, Said, Shapes
+from .shape import NAMED_KINDS
 
 ShapeKey = tuple[int, tuple[tuple[str, str], ...], str | None]
 """A shape in plain values, as processes hand it on."""

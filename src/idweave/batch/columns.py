@@ -22,7 +22,8 @@ from .hashing import Numbering, Secrets, hashed
 from .mapping import Columns
 from .rejecting import Rejected
 from .rows import Rows, checked, text_of
-from .said import NAMED_KINDS, Bytes, Ints, Longs, Words
+from .said import Bytes, Ints, Longs, Words
+from .shape import NAMED_KINDS
 from .tabular import Load
 
 NAMED_CODES = [int(kind) for kind in NAMED_KINDS]

@@ -15,9 +15,9 @@ from itertools import groupby
 from idweave.core.graph import Graph, RefusalKey, Seen, Trail
 from idweave.core.identity import ENDING_KINDS, Fact, Identity, Order
 from idweave.core.policy import Policy
-from idweave.core.resolve import Outcome, step
+from idweave.core.resolve import Outcome, first_name, step
 
-from .said import Shape
+from .shape import Shape
 
 NOBODY = -1
 
@@ -228,3 +228,8 @@ def _start(task: Task, places: Sequence[int]) -> tuple[list[Row], Fold]:
         return texts[shape].fact(times[place], ids[place])
 
     return rows, Fold(task.policy, texts, fact)
+
+
+def first_names(event_ids: list[str]) -> list[int]:
+    """The name that each founding event gives, before collisions."""
+    return list(map(first_name, event_ids))

@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from idweave.core.identity import Order
 from idweave.core.policy import Policy
-from idweave.core.resolve import first_name, names
+from idweave.core.resolve import names
 
-from .folding import Folded, Task, fold_all
+from .folding import Folded, Task, first_names, fold_all
 from .founding import founders, founding_shapes
 from .grouping import Groups, group, with_named
 from .ordering import in_order
@@ -150,18 +150,13 @@ def _users(
     return Users(founding, _names(said, founding, spread), absorbed, into)
 
 
-def first_names(event_ids: list[str]) -> Longs:
-    """The name that each founding event gives, before collisions."""
-    return np.fromiter(map(first_name, event_ids), np.int64, len(event_ids))
-
-
 def _names(said: Said, founding: Longs, spread: Spread) -> Longs:
     """The name of each user; in the rare case that two would share one, as the law has it."""
     ids = said.events.ids.take(pa.array(founding)).to_pylist()
     parts = (ids[start : start + NAMES_AT_ONCE] for start in range(0, len(ids), NAMES_AT_ONCE))
     few = len(ids) <= NAMES_AT_ONCE
     named = map(first_names, parts) if few else spread.map(first_names, parts)
-    found = np.concatenate((np.empty(0, np.int64), *named))
+    found = np.fromiter(chain.from_iterable(named), np.int64, len(ids))
     if len(np.unique(found)) == len(found):
         return found
     events = said.events

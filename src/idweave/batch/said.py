@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from idweave.core.evidence import naming
-from idweave.core.identity import Fact, Identity, Kind
+from idweave.core.identity import Identity, Kind
 from idweave.core.policy import Policy
+
+from .shape import Shape
 
 Bytes = npt.NDArray[np.int8]
 Ints = npt.NDArray[np.int32]
@@ -27,23 +28,8 @@ Flags = npt.NDArray[np.bool_]
 NOTHING = -1
 """The shape of what links nothing, and the user of what belongs to nobody."""
 
-NAMED_KINDS = frozenset({Kind.LOGIN, Kind.UNBIND})
-"""The kinds whose ``distinct_id`` the law reads."""
-
 PIECE_BYTES_MAX = 2**31 - 2**20
 """Arrow's texts count their bytes in 31 bits."""
-
-
-class Shape(NamedTuple):
-    """One shape as the rules see it."""
-
-    kind: Kind
-    identities: tuple[Identity, ...]
-    distinct_id: str | None
-
-    def fact(self, time_ms: int, event_id: str) -> Fact:
-        """The fact of one event of this shape."""
-        return Fact(time_ms, event_id, self.kind, self.identities, self.distinct_id)
 
 
 @dataclass(frozen=True, slots=True)
