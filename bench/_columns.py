@@ -2,8 +2,8 @@
 
 Of the people 90 % log in and 35 % of those bind a phone, 40 % have a second device, 1.5 % share
 one, 0.5 % unbind their phone now and then, 1 in 2000 sends the same phone as many others, and 2 %
-of the events come a day late. Every event is of anybody: no two neighbours share a thing, which is the
-hardest case. Ten million events carry 21 million ids, 2.6 million distinct ones.
+of the events come a day late. Every event is of anybody: no two neighbours share a thing, which is
+the hardest case. Ten million events carry 21 million ids, 2.6 million distinct ones.
 """
 
 from __future__ import annotations

@@ -5,8 +5,11 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pyarrow as pa
 import pyarrow.csv as pcsv
@@ -359,3 +362,22 @@ def test_whole_numbers_that_met_a_gap_are_ids_still() -> None:
     )
     assert resolve("a.parquet").code == 0
     assert tables()["identities"]["value"].to_pylist() == ["13800000000"]
+
+
+def test_the_example_draws_pictures_of_the_tables(here: Path) -> None:
+    Path("a.jsonl").write_bytes(lines_of(poisoned()))
+    resolve("a.jsonl")
+    script = Path(__file__).parents[2] / "examples" / "pictures.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "out", "drawn"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    drawn = sorted(path.name for path in Path("drawn").iterdir())
+    assert drawn == [
+        "identities-per-user.svg",
+        "keys-and-overlap.svg",
+        "largest-users.svg",
+        "merges-over-time.svg",
+    ]
+    for name in drawn:
+        ET.parse(Path("drawn", name))
