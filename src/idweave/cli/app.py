@@ -20,7 +20,9 @@ from . import (
     replaying,
     resolving,
     serving,
+    tracking,
     unionid,
+    visiting,
 )
 
 ABOUT = "Every ID, one user: receives what SDKs send, and says who is who."
@@ -43,6 +45,8 @@ COMMANDS = (
     exporting.app,
     replaying.app,
     doctor.app,
+    tracking.app,
+    visiting.app,
 )
 """Commands of the first level, by file."""
 
