@@ -34,6 +34,7 @@ FLOORS = {
     "core": 0,  # the rules: identity, policy, resolve, record, device, visitor, errors
     "__init__": 1,  # the package's face; it shows the core and nothing else
     "wire": 1,
+    "fastjson": 1,  # msgspec's road to sound records, for HTTP bodies and for files
     "ports": 1,
     "engine": 2,
     "stores": 3,
@@ -51,8 +52,9 @@ FORBIDDEN = {("sdk", "engine"): "an app carries the SDK, not the server"}
 
 # A room not named here imports the standard library and idweave alone.
 THIRD_PARTY = {
-    "batch": {"zstandard"},
+    "batch": {"numpy", "pyarrow", "scipy", "zstandard"},
     "cli": {"click", "rich", "typer", "zstandard"},
+    "fastjson": {"msgspec"},
     "server": {"httptools", "isal", "msgspec", "pybase64", "starlette", "uvicorn", "uvloop"},
     "unionid": {"cryptography", "httpx2"},
 }

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from idweave.cli.importing.lines import HEAD_BYTES, LINE_BYTES_MAX
+from idweave.batch.files.lines import HEAD_BYTES, LINE_BYTES_MAX
 from idweave.wire import encode_data_list
 from tests.command import Ran, idweave, record
 from tests.golden.vectors import HERE

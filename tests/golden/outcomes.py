@@ -60,7 +60,7 @@ def expected(case: dict[str, Any]) -> Outcomes:
     )
     assigned = {event: called[place] for event, place in expect["assigned"].items()}
     refused = ((None if home is None else called[home], *rest) for home, *rest in expect["refused"])
-    return _sorted(users, assigned, refused)
+    return sorted_outcomes(users, assigned, refused)
 
 
 def of_resolution(resolution: Resolution) -> Outcomes:
@@ -89,7 +89,7 @@ def of_resolution(resolution: Resolution) -> Outcomes:
         )
         for key, seen in graph.refusals.items()
     )
-    return _sorted(users, assigned, refused)
+    return sorted_outcomes(users, assigned, refused)
 
 
 def of_engine(engine: Engine, project: str) -> Outcomes:
@@ -110,7 +110,7 @@ def of_engine(engine: Engine, project: str) -> Outcomes:
         (row.home, *row.identity, row.reason, _event(row.first), _event(row.last), row.count)
         for row in rows
     )
-    return _sorted(users, assigned, refused)
+    return sorted_outcomes(users, assigned, refused)
 
 
 def _event(reference: str) -> str:
@@ -121,9 +121,11 @@ def _former(key: str, value: str, life: int, left_ms: int) -> Former:
     return key, value, life, left_ms
 
 
-def _sorted(
+def sorted_outcomes(
     users: Iterable[UserOutcome], assigned: dict[str, str], refused: Iterable[Any]
 ) -> Outcomes:
+    """Outcomes with their lists in the one order that they are compared in."""
+
     def by(row: Refused) -> tuple[Any, ...]:
         return row[0] or "", *row[1:]
 

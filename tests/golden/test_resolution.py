@@ -20,11 +20,13 @@ from idweave.engine.engine import Engine
 from idweave.engine.intake import state_facts
 from idweave.stores import OpenStore, open_store
 
+from .batches import of_tables, tables_of, worked_out
 from .outcomes import expected, facts_of, of_engine, of_resolution
 from .vectors import load
 
 CASES = load("resolution")
 SHUFFLES = 20
+BATCH_ORDERS = 5
 RESTARTED_ONE_IN = 3
 """Every how many batches the engine forgets all that is not in the store."""
 
@@ -56,6 +58,13 @@ def test_the_pure_fold_gives_what_the_case_says_in_any_order(case: dict[str, Any
     policy = policy_from(case["policy"])
     for facts in orders(case):
         assert of_resolution(resolve(facts, policy)) == expected(case)
+
+
+@each_case
+def test_the_batch_resolver_gives_what_the_case_says_in_any_order(case: dict[str, Any]) -> None:
+    policy = policy_from(case["policy"])
+    for facts in orders(case)[:BATCH_ORDERS]:
+        assert of_tables(tables_of(worked_out(facts, policy))) == expected(case)
 
 
 @pytest.fixture(scope="module", params=["memory", "sqlite"])

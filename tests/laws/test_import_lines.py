@@ -11,9 +11,9 @@ from hashlib import blake2b
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from idweave.cli.importing.blocks import decoded_of
-from idweave.cli.importing.content import Content
-from idweave.cli.importing.lines import Line, Lines
+from idweave.batch.files.blocks import decoded_of
+from idweave.batch.files.content import Content
+from idweave.batch.files.lines import Line, Lines
 from idweave.core.policy_file import preset
 from idweave.core.record import Project
 from idweave.core.rejection import Rejection

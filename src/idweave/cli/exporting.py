@@ -12,6 +12,7 @@ from idweave.core.errors import InputError
 
 from .offering import offer
 from .output import exact_stdout, number_text
+from .resolving import ForceOption, FormatOption, known_format, shown
 from .session import Session
 
 app = typer.Typer()
@@ -24,16 +25,26 @@ def export(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Instead of stdout.")
     ] = None,
+    tables: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The tables of resolve, in a new folder.")
+    ] = None,
+    form: FormatOption = "parquet",
+    force: ForceOption = False,
 ) -> None:
     """Every user of a project, then every refusal, as sorted JSON lines; always JSON.
 
-    The same graph gives the same bytes: compare two with diff.
+    The same graph gives the same bytes: compare two with diff. With --tables its users,
+    identities and events as tables, those that idweave resolve makes of files.
 
     \b
     Example:
       idweave export > graph.jsonl
       idweave export --project shop -o shop.jsonl
+      idweave export --tables users
     """
+    if tables is not None:
+        _export_tables(session, tables, known_format(form), force=force)
+        return
     with session.reading() as engine:
         lines = engine.export(session.project_name)
         if out is None:
@@ -53,3 +64,22 @@ def export(
     if session.output.json:
         session.output.document({"file": str(out), "lines": count})
     session.output.say(f"{out}: {number_text(count)} lines.")
+
+
+def _export_tables(session: Session, tables: Path, form: str, *, force: bool) -> None:
+    from idweave.batch.spreading import spread
+    from idweave.batch.stored import Source, export_tables
+    from idweave.batch.writing import folder
+
+    project = session.project_name
+    session.settings.project(project)
+    with (
+        session.opened(read_only=True) as store,
+        spread(None) as many,
+        folder(tables, form=form, force=force) as made,
+        shown(session.output) as show,
+    ):
+        users = export_tables(Source(store, session.projects, project), made, many, show)
+    if session.output.json:
+        session.output.document({"out": str(tables), "rows": made.rows})
+    session.output.say(f"{tables}: {number_text(users)} users.")

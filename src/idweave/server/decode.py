@@ -11,10 +11,10 @@ import binascii
 from functools import lru_cache
 from typing import Any
 
-import msgspec
 import pybase64
 from isal import isal_zlib
 
+from idweave.fastjson import sound_records
 from idweave.wire import RECORDS_MAX, Decoded, decode
 from idweave.wire.decoding import ENCRYPTED_FLAGS, GZIP_MAGIC, check_crc, compressed
 from idweave.wire.parameters import DATA_NAMES, NAMES, Parameters, Values, of_query
@@ -30,14 +30,6 @@ QUERY_CACHED_LENGTH_MAX = 200
 """Senders repeat a few short queries (a project, a token); what is longer holds data."""
 
 _BYTE_NAMES = {name.encode(): name for name in NAMES}
-
-_Leaf = str | int | float | bool | None
-_Inner = _Leaf | list[_Leaf] | dict[str, _Leaf]
-_Value = _Leaf | list[_Inner] | dict[str, _Inner]
-_Record = dict[str, _Value]
-"""The shape of records, four levels: parsing to it bounds the nesting at no cost."""
-
-_json: msgspec.json.Decoder[Any] = msgspec.json.Decoder(list[_Record] | _Record)
 
 _cached_query = lru_cache(QUERIES_CACHED)(of_query)
 
@@ -114,15 +106,8 @@ def _unpacked(text: bytes) -> bytes | None:
 def _records(payload: bytes) -> tuple[dict[str, Any], ...] | None:
     """The records of a payload that are sound to the last; None where one may not be."""
     content = _inflated(payload) if payload.startswith(GZIP_MAGIC) else payload
-    if content is None or (b"\\" in content and rb"\u0000" in content):
-        return None
-    try:
-        parsed = _json.decode(content)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
-    records = parsed if isinstance(parsed, list) else [parsed]
-    is_usual = len(records) <= RECORDS_MAX and all("type" in record for record in records)
-    return tuple(records) if is_usual else None
+    records = None if content is None else sound_records(content)
+    return tuple(records) if records is not None and len(records) <= RECORDS_MAX else None
 
 
 def _inflated(payload: bytes) -> bytes | None:

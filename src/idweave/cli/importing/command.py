@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
+from idweave.batch.files.content import Content
 from idweave.engine.engine import Engine
 
 from ..exits import Exit
 from ..offering import offer
 from ..session import Session, clock
-from .content import Content
 from .marks import Marks
 from .run import Import, stoppable
 from .tally import Tally, summary

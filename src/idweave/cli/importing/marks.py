@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from idweave.batch.files.lines import HEAD_BYTES, Lines
 from idweave.ports import Changes, Store
-
-from .lines import HEAD_BYTES, Lines
 
 PREFIX = "import_"
 """A mark is a counter of the project: its name holds the check sums, its value is the offset."""

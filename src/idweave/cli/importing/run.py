@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
+from idweave.batch.files.blocks import blocks_of, decoded_of
+from idweave.batch.files.content import Content
+from idweave.batch.files.lines import Line, Lines, peek_head
 from idweave.core.rejection import Rejection
 from idweave.engine.engine import Engine
 from idweave.engine.intake import Delivery
 
 from ..output import Output
 from ..progress import Bar, progress
-from .blocks import blocks_of, decoded_of
-from .content import Content
-from .lines import Line, Lines, peek_head
 from .marks import Marks
 from .tally import Tally
 

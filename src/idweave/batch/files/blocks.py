@@ -29,7 +29,7 @@ GZIP_LEVEL = 1
 REQUEST_MARK = b'"body_base64"'
 
 
-def blocks_of(lines: Iterator[Line]) -> Iterator[list[Line]]:
+def blocks_of(lines: Iterator[Line], lines_max: int = RECORDS_IN_BLOCK) -> Iterator[list[Line]]:
     """Lines that are not blank, in blocks."""
     block: list[Line] = []
     size = 0
@@ -38,7 +38,7 @@ def blocks_of(lines: Iterator[Line]) -> Iterator[list[Line]]:
             continue
         block.append(line)
         size += len(line.text)
-        if len(block) >= RECORDS_IN_BLOCK or size >= BLOCK_BYTES_MAX:
+        if len(block) >= lines_max or size >= BLOCK_BYTES_MAX:
             yield block
             block, size = [], 0
     if block:
