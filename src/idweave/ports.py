@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from idweave.core.identity import Fact, Identity, Order
+from idweave.core.identity import KIND_OF_TYPE, Fact, Identity, Order
 
 Clock = Callable[[], int]
 """Milliseconds since 1970, UTC."""
@@ -41,6 +41,15 @@ class Entry(NamedTuple):
     event_id: str
     type: str
     nth: int
+
+
+def fact_of(entry: Entry, key: SetKey) -> Fact | None:
+    """The fact of an entry, from its set; None for an item."""
+    kind = KIND_OF_TYPE.get(entry.type)
+    if kind is None:
+        return None
+    distinct_id = None if key.named is None else f"{key.named.key}+{key.named.value}"
+    return Fact(entry.time_ms, entry.event_id, kind, key.identities, distinct_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +278,14 @@ class Reader(Protocol):
 
     def user(self, project: str, name: int) -> UserRow | None:
         """The row of a name, None when it was never given."""
+        ...
+
+    def group_of(self, project: str, identity: Identity) -> int | None:
+        """The group that an identity is in, None when it was never seen."""
+        ...
+
+    def told(self, group_id: int) -> Iterator[tuple[SetKey, Sighting]]:
+        """Everything that was said of a group, each sighting with its set, in no order."""
         ...
 
     def names_into(self, project: str, name: int) -> list[int]:

@@ -59,6 +59,7 @@ def _identities(reader: Reader, marks: HighMarks) -> dict[str, Any]:
         "sets of all": reader.sets_of(numbers),
         "sets of": [reader.sets_of([number]) for number in numbers],
         "seen": [reader.seen_range(number) for number in numbers],
+        "told": [sorted(reader.told(number), key=repr) for number in _to(marks.group)],
         "last stays": [reader.last_stay(number) for number in numbers],
     }
 
@@ -112,6 +113,7 @@ def _known(store: Store, reader: Reader, project: str, marks: HighMarks) -> tupl
     spans = [(0, FAR_MS), (1000, 1500), (1500, 1500)]
     return (
         [reader.identity(project, identity) for identity in identities],
+        [reader.group_of(project, identity) for identity in identities],
         store.find_identities(project, identities),
         store.find_sets(project, [SetKey(()), *keys]),
         store.seen_untimed(project, events),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -101,6 +101,8 @@ VALUE = Parameter(
     {"type": "string", "minLength": 1, "maxLength": VALUE_LENGTH_MAX, "example": "u-1001"},
     required=True,
 )
+OTHER_KEY = replace(KEY, name="other_key", text="The key of the other identity.")
+OTHER_VALUE = replace(VALUE, name="other_value", text="The value of the other identity, exactly.")
 ATTRIBUTION = Parameter(
     "attribution",
     "`as_seen`: whose the event was when it happened, merges followed; `latest`: who holds its"

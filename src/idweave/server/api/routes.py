@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import handlers, shapes
+from idweave.engine import answers
+
+from . import explaining, handlers, shapes
 from .handlers import Asked, RetryRequest
 from .parameters import (
     ATTRIBUTION,
@@ -17,6 +19,8 @@ from .parameters import (
     KEY,
     LIMIT,
     LIMIT_LARGEST,
+    OTHER_KEY,
+    OTHER_VALUE,
     PROJECT,
     VALUE,
     Parameter,
@@ -54,6 +58,7 @@ class Row:
 _IN = "/v1/projects/{project}"
 _USER = _IN + "/users/{canonical_id}"
 _OF_USER = (PROJECT, CANONICAL_ID)
+_PAIR = (PROJECT, KEY, VALUE, OTHER_KEY, OTHER_VALUE)
 
 ROUTES: tuple[Row, ...] = (
     Row("GET", "/v1/projects", "All projects", handlers.projects, shapes.Projects),
@@ -98,6 +103,30 @@ ROUTES: tuple[Row, ...] = (
         handlers.refusals,
         shapes.Refusals,
         (*_OF_USER, COUNT_CURSOR, LIMIT),
+    ),
+    Row(
+        "GET",
+        _USER + "/decisions",
+        "How a user was made: the events that changed it, in order",
+        explaining.decisions,
+        answers.DecisionPage,
+        (*_OF_USER, COUNT_CURSOR, LIMIT),
+    ),
+    Row(
+        "GET",
+        _IN + "/why",
+        "Why two identities are one user, or why not",
+        explaining.why,
+        answers.WhyAnswer,
+        _PAIR,
+    ),
+    Row(
+        "GET",
+        _IN + "/separation",
+        "The fewest events whose retraction parts two identities",
+        explaining.separation,
+        answers.SeparationAnswer,
+        _PAIR,
     ),
     Row(
         "GET",

@@ -13,6 +13,7 @@ from idweave.ports import (
     RefusalRow,
     RejectionRow,
     Run,
+    SetKey,
     Sighting,
     StayRow,
     UserRow,
@@ -33,6 +34,18 @@ class MemoryReader:
         """The state of an identity."""
         found = self._tables.identities.find("value", [(project, identity)])
         return found[0][1].state if found else None
+
+    def group_of(self, project: str, identity: Identity) -> int | None:
+        """The group that an identity is in."""
+        found = self._tables.identities.find("value", [(project, identity)])
+        return found[0][1].group_id if found else None
+
+    def told(self, group_id: int) -> Iterator[tuple[SetKey, Sighting]]:
+        """Everything that was said of a group."""
+        ids = [number for number, _ in self._tables.identities.find("group", [group_id])]
+        for set_id, known in self._tables.sets.find("member", ids):
+            for _, span in self._tables.sightings.find("set", [set_id]):
+                yield known.key, span.sighting
 
     def user(self, project: str, name: int) -> UserRow | None:
         """The row of a name."""

@@ -16,6 +16,7 @@ from idweave.ports import (
     RefusalRow,
     RejectionRow,
     Run,
+    SetKey,
     Sighting,
     StayRow,
     UserRow,
@@ -23,6 +24,7 @@ from idweave.ports import (
 
 from .codec import order_of, unpack_entries
 from .tables import Names, chunks, marks
+from .telling import told
 from .writes import NOBODY
 
 _STATE = "i.identity_id, i.key_id, i.value, i.owner, i.life, i.unbound_ms, i.crowded_ms"
@@ -70,6 +72,18 @@ class SqliteReader:
             (self._names.project(project), identity.value, self._names.key(identity.key)),
         )
         return self._state(rows[0]) if rows else None
+
+    def group_of(self, project: str, identity: Identity) -> int | None:
+        """The group that an identity is in."""
+        rows = self._rows(
+            "SELECT group_id FROM identity WHERE project_id = ? AND value = ? AND key_id = ?",
+            (self._names.project(project), identity.value, self._names.key(identity.key)),
+        )
+        return rows[0][0] if rows else None
+
+    def told(self, group_id: int) -> Iterator[tuple[SetKey, Sighting]]:
+        """Everything that was said of a group."""
+        return told(self._connection, self._names, group_id)
 
     def user(self, project: str, name: int) -> UserRow | None:
         """The row of a name."""
