@@ -68,6 +68,9 @@ def _project(reader: Reader, project: str, marks: HighMarks) -> dict[str, Any]:
     return {
         "anchored": [reader.run_sets(project, [], [number]) for number in _to(marks.identity)],
         "users": list(reader.users(project)),
+        "groups": reader.groups(project),
+        "unlinked": reader.unlinked(project),
+        "operators": reader.operators(project),
         "largest": reader.largest(project, MANY),
         "largest 2": reader.largest(project, 2),
         "tallies": reader.tallies(project),
@@ -117,6 +120,7 @@ def _known(store: Store, reader: Reader, project: str, marks: HighMarks) -> tupl
         store.find_identities(project, identities),
         store.find_sets(project, [SetKey(()), *keys]),
         store.seen_untimed(project, events),
+        [reader.find_event(project, event_id) for event_id in events],
         [store.seen(project, number, *span) for number in _to(marks.set) for span in spans],
     )
 

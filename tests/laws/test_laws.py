@@ -16,7 +16,9 @@ from idweave.core.identity import Fact
 from idweave.core.policy import Policy
 from idweave.core.record import Code, Project, Record, Rejection
 from idweave.core.resolve import resolve
-from idweave.engine.answers import UserAnswer
+from idweave.engine.answers import (
+    UserAnswer,
+)
 from idweave.engine.engine import Engine
 from idweave.engine.intake import Delivery, state_facts
 from idweave.engine.stating import record_of, stated_payload

@@ -16,6 +16,7 @@ from . import (
     explaining,
     exporting,
     importing,
+    operating,
     policies,
     rejecting,
     replaying,
@@ -45,7 +46,7 @@ COMMANDS = (
 )
 """Commands of the first level, by file."""
 
-GROUPS = (rejecting.app, policies.app, configuring.app)
+GROUPS = (operating.app, rejecting.app, policies.app, configuring.app)
 """Groups of commands."""
 
 for commands in COMMANDS:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from idweave.core.identity import Identity
-from idweave.engine.answers import (
+from idweave.engine.explained import (
     Evidence,
     GapAnswer,
     MoveAnswer,

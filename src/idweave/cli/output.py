@@ -16,7 +16,9 @@ from rich.text import Text
 
 from idweave.core.errors import FileMistake, IdweaveError
 from idweave.core.identity import Identity
-from idweave.engine.answers import RefusalAnswer
+from idweave.engine.answers import (
+    RefusalAnswer,
+)
 
 PIPE_COLUMNS = 160
 """The width of tables where no terminal says its own: values should not be folded in files."""

@@ -10,7 +10,7 @@ from typing import Any
 from idweave.core.errors import InputError, NotFound
 from idweave.core.identity import Fact, Identity
 from idweave.core.record import Project
-from idweave.ports import Clock, IdentityState, Reader, Store
+from idweave.ports import Changes, Clock, IdentityState, Reader, Store
 from idweave.wire import Decoded
 
 from .answers import (
@@ -31,6 +31,7 @@ from .door import Door
 from .explaining import PAGE_MAX, Explaining
 from .exporting import export_lines
 from .intake import UNKNOWN_PROJECT, Delivery, Intake, state_facts
+from .operating import Operating
 from .profiles import OPERATIONS, fold
 from .reading import (
     END_OF_TIME_MS,
@@ -50,7 +51,7 @@ ATTRIBUTIONS = ("as_seen", "latest")
 __all__ = ["ATTRIBUTIONS", "PAGE_MAX", "Engine"]
 
 
-class Engine(Explaining):
+class Engine(Explaining, Operating):
     """Accepts deliveries and answers questions. Thread-safe: one writer at a time, any readers."""
 
     def __init__(self, store: Store, projects: Mapping[str, Project], *, clock: Clock) -> None:
@@ -91,6 +92,7 @@ class Engine(Explaining):
         """Send everything that was accepted through the door again, into another, empty store."""
         other = Engine(into, self.projects, clock=self.clock)
         with self._store.reader() as reader:
+            into.commit(Changes(operators=reader.operators(None)))
             for delivery in replay_deliveries(reader, self._door):
                 other.accept([delivery])
         return other

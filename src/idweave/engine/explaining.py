@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from idweave.core.errors import NotFound
 from idweave.core.identity import Identity
 from idweave.core.policy import Policy
-from idweave.core.record import Project
 from idweave.ports import Store
 
 from . import why
-from .answers import DecisionPage, SeparationAnswer, WhyAnswer
+from .door import Door
+from .explained import (
+    DecisionPage,
+    SeparationAnswer,
+    WhyAnswer,
+)
 from .reading import canonical_number
+from .ruling import rules_of
 from .telling import Story, seen_groups
 
 PAGE_MAX = 1000
@@ -22,8 +24,8 @@ PAGE_MAX = 1000
 class Explaining:
     """Answers to why, why not, how, and what if it were not so."""
 
-    projects: Mapping[str, Project]
     _store: Store
+    _door: Door
 
     def why(self, project: str, one: Identity, other: Identity) -> WhyAnswer:
         """The shortest chain of events that makes two identities one user; where they are not,
@@ -51,9 +53,7 @@ class Explaining:
             return why.separate(Story(reader, project, policy, groups), (one, other))
 
     def _policy(self, project: str) -> Policy:
-        """The rules of a declared project. Raises NotFound."""
-        declared = self.projects.get(project)
-        if declared is None:
-            known = ", ".join(sorted(self.projects))
-            raise NotFound(f"No project {project!r} is declared.", fix=f"There are: {known}.")
-        return declared.policy
+        """The rules in force in a declared project. Raises NotFound."""
+        policy = self._door.policy(project)
+        with self._store.reader() as reader:
+            return rules_of(policy, reader, project).policy

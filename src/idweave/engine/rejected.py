@@ -11,7 +11,9 @@ from idweave.core.record import Record, Rejection
 from idweave.ports import PayloadRow, Reader, RejectionRow, Store
 from idweave.wire import read_payload
 
-from .answers import RetrySummary
+from .answers import (
+    RetrySummary,
+)
 from .door import Door
 from .intake import WHOLE_REQUEST, Delivery, Intake
 

@@ -16,7 +16,7 @@ from idweave.core.separating import separation
 from idweave.core.trace import Decision
 from idweave.ports import Reader
 
-from .answers import (
+from .explained import (
     BarAnswer,
     DecisionAnswer,
     DecisionPage,

@@ -10,7 +10,9 @@ import typer
 from idweave.core.errors import ListenError
 from idweave.core.policy_file import preset
 from idweave.core.record import Project
-from idweave.engine.answers import Stats
+from idweave.engine.answers import (
+    Stats,
+)
 from idweave.engine.engine import Engine
 from idweave.server.settings import ServerSettings
 

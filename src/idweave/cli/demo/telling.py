@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from idweave.engine.answers import UserAnswer
+from idweave.engine.answers import (
+    UserAnswer,
+)
 from idweave.engine.engine import Engine
 
 from ..keys import short

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from idweave.core.identity import Identity
-from idweave.engine.answers import DecisionPage, SeparationAnswer, WhyAnswer
+from idweave.engine.explained import (
+    DecisionPage,
+    SeparationAnswer,
+    WhyAnswer,
+)
 
 from .handlers import Asked
 

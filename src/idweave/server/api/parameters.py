@@ -111,6 +111,21 @@ ATTRIBUTION = Parameter(
     {"type": "string", "enum": list(ATTRIBUTIONS), "default": ATTRIBUTIONS[0]},
     default=ATTRIBUTIONS[0],
 )
+OPERATOR_ID = Parameter(
+    "operator_id",
+    "The number of an operator fact.",
+    str,
+    {"type": "string", "pattern": "^[0-9]{1,18}$", "example": "1"},
+    required=True,
+    in_path=True,
+)
+REMOVED = Parameter(
+    "removed",
+    "Whether those that were taken back are listed too.",
+    _choice(("false", "true")),
+    {"type": "string", "enum": ["false", "true"], "default": "false"},
+    default="false",
+)
 EVENT_CURSOR = Parameter(
     "cursor",
     "`next_cursor` of the page before.",

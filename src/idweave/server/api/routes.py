@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from idweave.engine import answers
+from idweave.engine import explained, operated
 
-from . import explaining, handlers, shapes
+from . import explaining, handlers, operating, shapes
 from .handlers import Asked, RetryRequest
+from .operating import RemovalRequest, StatementRequest
 from .parameters import (
     ATTRIBUTION,
     CANONICAL_ID,
@@ -19,9 +20,11 @@ from .parameters import (
     KEY,
     LIMIT,
     LIMIT_LARGEST,
+    OPERATOR_ID,
     OTHER_KEY,
     OTHER_VALUE,
     PROJECT,
+    REMOVED,
     VALUE,
     Parameter,
 )
@@ -109,7 +112,7 @@ ROUTES: tuple[Row, ...] = (
         _USER + "/decisions",
         "How a user was made: the events that changed it, in order",
         explaining.decisions,
-        answers.DecisionPage,
+        explained.DecisionPage,
         (*_OF_USER, COUNT_CURSOR, LIMIT),
     ),
     Row(
@@ -117,7 +120,7 @@ ROUTES: tuple[Row, ...] = (
         _IN + "/why",
         "Why two identities are one user, or why not",
         explaining.why,
-        answers.WhyAnswer,
+        explained.WhyAnswer,
         _PAIR,
     ),
     Row(
@@ -125,7 +128,7 @@ ROUTES: tuple[Row, ...] = (
         _IN + "/separation",
         "The fewest events whose retraction parts two identities",
         explaining.separation,
-        answers.SeparationAnswer,
+        explained.SeparationAnswer,
         _PAIR,
     ),
     Row(
@@ -152,6 +155,32 @@ ROUTES: tuple[Row, ...] = (
         shapes.Retried,
         (PROJECT,),
         body=RetryRequest,
+    ),
+    Row(
+        "GET",
+        _IN + "/operators",
+        "What operators stated",
+        operating.operators,
+        operated.OperatorFacts,
+        (PROJECT, REMOVED),
+    ),
+    Row(
+        "POST",
+        _IN + "/operators",
+        "State an operator fact, or preview it",
+        operating.state,
+        operated.OperatorAnswer,
+        (PROJECT,),
+        body=StatementRequest,
+    ),
+    Row(
+        "POST",
+        _IN + "/operators/{operator_id}/remove",
+        "Take an operator fact back, or preview that",
+        operating.remove,
+        operated.OperatorAnswer,
+        (PROJECT, OPERATOR_ID),
+        body=RemovalRequest,
     ),
     Row(
         "GET",

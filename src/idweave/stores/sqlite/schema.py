@@ -86,6 +86,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (project, name)
         ) STRICT, WITHOUT ROWID""",
     ),
+    (
+        """CREATE TABLE operator_fact (
+            operator_id INTEGER PRIMARY KEY, project TEXT NOT NULL, kind TEXT NOT NULL,
+            identities TEXT NOT NULL, event_id TEXT NOT NULL, time_ms INTEGER,
+            author TEXT NOT NULL, reason TEXT NOT NULL, stated_ms INTEGER NOT NULL,
+            removed_ms INTEGER, removed_by TEXT NOT NULL, removed_because TEXT NOT NULL
+        ) STRICT""",
+        "CREATE INDEX refusal_identity ON refusal (identity_id)",
+    ),
 )
 
 
@@ -113,3 +122,13 @@ def migrate(connection: sqlite3.Connection, path: str) -> None:
         except BaseException:
             connection.execute("ROLLBACK")
             raise
+
+
+def check_readable(connection: sqlite3.Connection, path: str) -> None:
+    """Refuse a file of an older version, which only who writes may bring to this one."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if 0 < version < len(MIGRATIONS):
+        raise StoreVersion(
+            f"{path} has schema version {version}; this idweave reads {len(MIGRATIONS)}.",
+            fix="Start `idweave serve` once, or run `idweave rejections retry`: both upgrade it.",
+        )
