@@ -314,7 +314,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], str, str]] = {
     "run": (
         command_run,
         "start idweave and watch it work",
-        "Starts collector and API on http://127.0.0.1:8106 with an embedded store, replays\n"
+        "Starts collector (http://127.0.0.1:8106) and API (8107) with an embedded store, replays\n"
         "recorded SDK requests into it and prints who is who. Ctrl-C stops it; the next run goes\n"
         "on where this one stopped. Arguments go to 'idweave demo':\n"
         "  python3 dev.py run --port 9000",

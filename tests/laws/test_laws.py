@@ -16,9 +16,7 @@ from idweave.core.identity import Fact
 from idweave.core.policy import Policy
 from idweave.core.record import Code, Project, Record, Rejection
 from idweave.core.resolve import resolve
-from idweave.engine.answers import (
-    UserAnswer,
-)
+from idweave.engine.answers import UserAnswer
 from idweave.engine.engine import Engine
 from idweave.engine.intake import Delivery, state_facts
 from idweave.engine.stating import record_of, stated_payload
@@ -206,3 +204,16 @@ def test_l7_in_any_order_a_name_once_shown_is_never_given_to_another_user(
 def leads_to(engine: Engine, name: str) -> str:
     """The user that a name leads to."""
     return engine.user(P, name).canonical_id
+
+
+@pytest.mark.slow
+@law
+@given(worlds(), chances)
+def test_l7_the_names_of_a_user_all_lead_to_it(world: World, chance: random.Random) -> None:
+    with stores() as opened:
+        for store in opened:
+            engine = engine_on(store, world.policy)
+            for batch in cut(shuffled(world.facts, chance), chance):
+                tell(engine, [batch])
+                for name, user in shown(engine).items():
+                    assert {leads_to(engine, other) for other in user.names} <= {name}

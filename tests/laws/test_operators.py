@@ -10,14 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idweave.core.errors import InputError, NotFound
+from idweave.core.errors import Conflict, InputError, NotFound
 from idweave.core.identity import Fact, Identity
 from idweave.core.policy import Policy
 from idweave.core.resolve import resolve
 from idweave.engine.engine import Engine
-from idweave.engine.operated import (
-    OperatorAnswer,
-)
+from idweave.engine.operated import OperatorAnswer
 from idweave.engine.operators import Statement
 from idweave.engine.ruling import TIMED, OperatorKind
 from idweave.stores import open_store
@@ -80,7 +78,7 @@ def stated(engine: Engine, mirror: Mirror, said: Statement) -> str | None:
     before = export(engine)
     try:
         previewed = engine.operate(P, said, dry_run=True)
-    except (InputError, NotFound):
+    except (Conflict, InputError, NotFound):
         assert export(engine) == before
         return None
     assert export(engine) == before

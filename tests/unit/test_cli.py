@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -10,10 +11,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import idweave as package
 from idweave.cli.exits import EXIT_OF, MEANINGS, Exit, exit_of
-from idweave.cli.output import time_text, visible
+from idweave.cli.output import Output, time_text, visible
+from idweave.cli.progress import progress
 from idweave.core.errors import IdweaveError, StoreFull
 from tests.command import T0, Ran, fill, idweave, record
 
@@ -158,6 +161,12 @@ def test_a_retry_that_leaves_some_says_so_by_its_exit_code(store: Path) -> None:
     assert ran.out == "1 tried: 0 accepted, 1 still rejected.\n"
 
 
+def test_a_retry_makes_no_store(store: Path) -> None:
+    ran = idweave("rejections", "retry", "--store", "other.db")
+    assert ran.code == 2
+    assert not Path("other.db").exists()
+
+
 def test_counts_add_up(store: Path) -> None:
     (found,) = ask(store, "stats", "--json").json
     assert found["received"] == found["accepted"] + found["rejected"] + found["duplicates"] == 6
@@ -256,6 +265,23 @@ def test_control_characters_of_values_never_reach_the_terminal(store: Path) -> N
     assert "\x1b" not in ran.out + ask(store, "lookup", "login_id", "no\x1b[31m").err
 
 
+@pytest.mark.parametrize("words", [["lookup", "mobile", "\udcff"], ["lookup", "\udcff", "1"]])
+def test_words_that_are_no_utf_8_are_refused(store: Path, words: list[str]) -> None:
+    ran = ask(store, *words)
+    assert ran.code == 2
+    assert "is not UTF-8 text" in ran.err
+    assert ask(store, "stats", "--project", "\udcff").code == 2
+
+
+def test_a_terminal_of_another_language_gets_codes_and_a_machine_utf_8(store: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    command = [sys.executable, "-m", "idweave", "lookup", "mobile", PHONE, "--store", str(store)]
+    shown = subprocess.run(command, env=environment, capture_output=True, check=True)
+    assert b"\\u5f20\\u4e09" in shown.stdout
+    told = subprocess.run([*command, "--json"], env=environment, capture_output=True, check=True)
+    assert "张三".encode() in told.stdout
+
+
 def test_every_error_has_an_exit_code_of_the_table() -> None:
     def below(kind: type[IdweaveError]) -> list[type[IdweaveError]]:
         return [kind, *(one for child in kind.__subclasses__() for one in below(child))]
@@ -323,3 +349,39 @@ def test_what_cannot_be_seen_is_shown_as_its_code(value: str, shown: str) -> Non
 def test_times_that_no_calendar_has_are_still_shown() -> None:
     assert time_text(None) == "-"
     assert time_text(253_402_300_799_999).startswith(("9999-12-31", "10000"))
+
+
+def test_a_narrow_screen_gets_a_list_where_a_table_would_break_values(store: Path) -> None:
+    output = Output(json=False)
+    stream = io.StringIO()
+    output.console = Console(file=stream, width=40)
+    output.table(("key", "value", "seen", "left"), [("k" * 20, "v" * 30, "today", "")])
+    assert stream.getvalue().splitlines() == ["k" * 20 + "  " + "v" * 30, "    seen today"]
+
+
+@pytest.mark.parametrize(("missing", "words"), [("typer", ["stats"]), ("uvicorn", ["serve"])])
+def test_a_package_that_is_not_installed_is_named_with_what_brings_it(
+    store: Path, missing: str, words: list[str]
+) -> None:
+    code = (
+        "import sys; sys.modules[sys.argv[1]] = None;"
+        "from idweave.cli import main; sys.exit(main(sys.argv[2:]))"
+    )
+    command = [sys.executable, "-c", code, missing, *words]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr.splitlines() == [
+        f"idweave: this needs {missing}, which is not installed.",
+        "fix: Install idweave with its extras: pip install 'idweave[all]'",
+    ]
+
+
+def test_progress_is_shown_at_a_terminal_and_to_nobody_else() -> None:
+    terminal, pipe = io.StringIO(), io.StringIO()
+    for stream in (terminal, pipe):
+        output = Output(json=False)
+        output.errors = Console(file=stream, force_terminal=stream is terminal, width=100)
+        with progress(output, "a.jsonl", 10, things="records") as bar:
+            bar.show(5, 1234)
+    assert "1,234 records" in terminal.getvalue()
+    assert pipe.getvalue() == ""

@@ -67,7 +67,7 @@ def test_a_mistake_in_json_is_one_object_on_stderr() -> None:
     ran = idweave("policy", "check", "p.toml", "--json")
     assert ran.code == 2
     assert '"code": "POLICY_INVALID"' in ran.err
-    assert '"line": "1"' in ran.err
+    assert '"line": 1' in ran.err
     assert ran.out == ""
 
 

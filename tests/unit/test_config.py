@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from textwrap import dedent
 
@@ -10,6 +11,7 @@ import pytest
 from idweave.config import SETTINGS, load_projects, load_settings, server_settings, variable
 from idweave.core.errors import ConfigError, NotFound, PolicyError
 from idweave.core.identity import LOGIN_KEY
+from idweave.server.settings import ServerSettings
 
 
 @pytest.fixture(autouse=True)
@@ -139,6 +141,12 @@ def test_the_server_gets_every_setting_of_its_table() -> None:
     found = server_settings(load_settings(None, {"IDWEAVE_SERVER_GRACE_S": "3"}))
     assert found.grace_s == 3
     assert found.collector_port == 8106
+
+
+def test_every_setting_of_the_server_has_a_row_with_its_default() -> None:
+    rows = {row.name: row.default for row in SETTINGS}
+    for one in dataclasses.fields(ServerSettings):
+        assert rows[f"server.{one.name}"] == one.default
 
 
 # -- mistakes --------------------------------------------------------------------------------------

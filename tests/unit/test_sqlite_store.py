@@ -115,6 +115,19 @@ def test_a_store_is_opened_by_its_url_or_by_its_path(path: Path, prefix: str) ->
 # -- what is no store of ours ----------------------------------------------------------------------
 
 
+def test_who_only_reads_is_told_of_an_older_store_and_of_a_stranger(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as file:
+        file.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        file.execute("CREATE TABLE payload (payload_id)")
+    with pytest.raises(StoreVersion, match="version 0; this idweave reads"):
+        SqliteStore(str(path), read_only=True)
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("PRAGMA application_id = 0")
+    with pytest.raises(StoreVersion, match="not an idweave store"):
+        SqliteStore(str(path), read_only=True)
+    assert tables(path) == ["payload"]
+
+
 def test_a_newer_store_is_refused_with_both_versions(path: Path) -> None:
     newer, ours = len(MIGRATIONS) + 41, len(MIGRATIONS)
     with opened(path), closing(sqlite3.connect(path)) as file:

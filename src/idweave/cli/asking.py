@@ -90,7 +90,7 @@ def user(
     if told is not None:
         rows = sorted(told.properties.items())
         output.say()
-        output.table(("property", "value"), rows, title=f"Profile ({len(rows)})")
+        output.table(("property", "value"), rows, title=f"Profile ({len(rows)})", folds=("value",))
 
 
 def show_user(answer: UserAnswer, output: Output) -> None:

@@ -40,7 +40,8 @@ def show(session: Session) -> None:
     output.say(f"file: {visible(settings.file or f'none; there is no {FILE_NAME} here')}")
     output.say()
     columns = ("setting", "value", "from")
-    output.table(columns, [(row["setting"], _word(row["value"]), row["from"]) for row in rows])
+    shown = [(row["setting"], _word(row["value"]), row["from"]) for row in rows]
+    output.table(columns, shown, folds=("value",))
     warn_unread(session)
 
 

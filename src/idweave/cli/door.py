@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import tempfile
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 MISSING = (
-    "idweave: the command line needs {name}, which is not installed.\n"
+    "idweave: this needs {name}, which is not installed.\n"
     "fix: Install idweave with its extras: pip install 'idweave[all]'\n"
 )
 
@@ -19,6 +20,9 @@ MISSING = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (``idweave.cli.exits``)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):  # a terminal of another language must not break one
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         from .running import run
 

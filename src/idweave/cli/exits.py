@@ -6,6 +6,7 @@ from enum import IntEnum
 
 from idweave.core.errors import (
     ConfigError,
+    Conflict,
     FileMistake,
     IdweaveError,
     InputError,
@@ -50,6 +51,7 @@ EXIT_OF: dict[type[IdweaveError], Exit] = {
     InputError: Exit.USAGE,
     ListenError: Exit.FAILED,
     NotFound: Exit.NOT_FOUND,
+    Conflict: Exit.FAILED,
     StoreBusy: Exit.STORE,
     StoreFull: Exit.STORE,
     StoreVersion: Exit.STORE,

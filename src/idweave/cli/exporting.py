@@ -11,7 +11,7 @@ import typer
 from idweave.core.errors import InputError
 
 from .offering import offer
-from .output import number_text
+from .output import exact_stdout, number_text
 from .session import Session
 
 app = typer.Typer()
@@ -37,6 +37,7 @@ def export(
     with session.reading() as engine:
         lines = engine.export(session.project_name)
         if out is None:
+            exact_stdout()
             for line in lines:
                 sys.stdout.write(line + "\n")
             return

@@ -18,6 +18,7 @@ FORMS = ("{}", "${}", PREFIX + "{}")
 def full_key(typed: str, policy: Policy) -> str:
     """The declared key that a typed one means: itself, itself behind ``$`` or ``$identity_``, or
     the only declared key that contains it. Raises InputError with what it may have been."""
+    sound_text(typed)
     for form in FORMS:
         if policy.rule(form.format(typed)) is not None:
             return form.format(typed)
@@ -39,9 +40,19 @@ def short(key: str) -> str:
     return key.removeprefix(PREFIX)
 
 
+def sound_text(word: str) -> str:
+    """A word as it was typed; raises InputError where its bytes are no UTF-8, as nothing is."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        fix = "Type it in UTF-8, which is how everything is stored."
+        raise InputError(f"{word[:50]!r} is not UTF-8 text.", fix=fix) from None
+    return word
+
+
 def identity_typed(key: str, value: str, policy: Policy) -> Identity:
     """The identity that a typed key and value mean, as it is stored: trimmed and normalised."""
-    found = identities_of([(full_key(key, policy), value)], policy)
+    found = identities_of([(full_key(key, policy), sound_text(value))], policy)
     if isinstance(found, Rejection):
         raise InputError(found.reason, fix=found.fix)
     return found[0]

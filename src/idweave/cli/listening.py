@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from idweave.server.settings import ServerSettings
 
-ANSWER_S_MAX = 2
+ANSWER_S_MAX = 1
 """How long a listener of ours may take to say that it is alive."""
 
 

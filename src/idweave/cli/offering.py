@@ -13,6 +13,7 @@ from idweave.core.errors import InputError
 from idweave.engine.engine import PAGE_MAX
 
 from .exits import Exit
+from .keys import sound_text
 from .output import Output
 from .session import Session
 
@@ -100,7 +101,8 @@ def offer(
             taken = {option: given.pop(option, None) for option in COMMON}
             flags = {"store.url": taken["store"]}
             output = Output(json=bool(taken["json"]))
-            session = Session(output, taken["config"], taken["project"], flags)
+            project = None if taken["project"] is None else sound_text(taken["project"])
+            session = Session(output, taken["config"], project, flags)
             return int(act(session, **given) or Exit.DONE)
 
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -9,11 +9,7 @@ import typer
 
 from idweave.core.errors import InputError
 from idweave.core.identity import Identity
-from idweave.engine.operated import (
-    DifferenceAnswer,
-    OperatorAnswer,
-    OperatorFact,
-)
+from idweave.engine.operated import DifferenceAnswer, OperatorAnswer, OperatorFact
 from idweave.engine.operators import Statement
 from idweave.engine.ruling import OperatorKind
 
@@ -50,7 +46,7 @@ def identities_typed(session: Session, words: list[str]) -> tuple[Identity, ...]
 
 
 def _state(session: Session, said: Statement, *, dry_run: bool) -> None:
-    with session.writing() as engine:
+    with session.writing(create=False) as engine:
         answer = engine.operate(session.project_name, said, dry_run=dry_run)
     show_operated(answer, session.output)
 
@@ -202,7 +198,7 @@ def remove(
       idweave operator remove 3 --reason "it was right after all"
     """
     operator_id, by = number_typed(number, "number"), (_author(author), reason)
-    with session.writing() as engine:
+    with session.writing(create=False) as engine:
         answer = engine.take_back(session.project_name, operator_id, by, dry_run=dry_run)
     show_operated(answer, session.output)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import sys
 import unicodedata
@@ -10,15 +11,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
 from idweave.core.errors import FileMistake, IdweaveError
 from idweave.core.identity import Identity
-from idweave.engine.answers import (
-    RefusalAnswer,
-)
+from idweave.engine.answers import RefusalAnswer
+
+FOLDED_COLUMNS = 12
+"""The least width of a cell that takes several lines: a word or two."""
 
 PIPE_COLUMNS = 160
 """The width of tables where no terminal says its own: values should not be folded in files."""
@@ -91,6 +94,12 @@ def as_json(value: Any) -> Any:
     return value
 
 
+def exact_stdout() -> None:
+    """What machines read is UTF-8 with plain line ends, whatever the terminal's language."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+
+
 class Output:
     """The voice of one command. With ``json`` only documents go to stdout."""
 
@@ -101,11 +110,13 @@ class Output:
 
     def document(self, value: Any) -> None:
         """The one JSON document of a command."""
+        exact_stdout()
         sys.stdout.write(json.dumps(as_json(value), ensure_ascii=False, indent=2) + "\n")
 
     def line(self, value: Any) -> None:
         """One JSON line of a command that streams."""
         text = json.dumps(as_json(value), ensure_ascii=False, separators=(",", ":"))
+        exact_stdout()
         sys.stdout.write(text + "\n")
 
     def flush(self) -> None:
@@ -132,17 +143,48 @@ class Output:
         *,
         title: str = "",
         right: Sequence[str] = (),
+        folds: Sequence[str] = (),
     ) -> None:
-        """A table for people. Columns named in ``right`` hold numbers."""
-        table = Table(title=title or None, title_justify="left", title_style="bold", box=None)
-        table.pad_edge, table.header_style = False, "dim"
+        """A table for people, or a list where the screen is too narrow for it. Columns named in
+        ``right`` hold numbers; those in ``folds`` may take several lines."""
+        cells = [[_cell(cell) for cell in row] for row in rows]
+        if title:
+            self.say(title, style="bold")
+        if _width(columns, cells, folds) > self.console.width:
+            self._list(columns, cells)
+            return
+        table = Table(box=None, pad_edge=False, header_style="dim")
         for name in columns:
-            table.add_column(name, justify="right" if name in right else "left", overflow="fold")
-        for row in rows:
-            table.add_row(
-                *(cell if isinstance(cell, Text) else Text(visible(cell)) for cell in row)
-            )
+            justify: JustifyMethod = "right" if name in right else "left"
+            table.add_column(name, justify=justify, overflow="fold", no_wrap=name not in folds)
+        for row in cells:
+            table.add_row(*row)
         self.console.print(table)
+
+    def _list(self, columns: Sequence[str], rows: list[list[Text]]) -> None:
+        """Rows of two lines or more: the first two cells, then the others with their names."""
+        for row in rows:
+            first = Text("  ").join(cell for cell in row[:2] if cell)
+            self.console.print(first, soft_wrap=True)
+            named = zip(columns[2:], row[2:], strict=True)
+            rest = [Text(f"{name} ".lstrip(), style="dim") + cell for name, cell in named if cell]
+            if rest:
+                self.console.print(Text("    ") + Text(", ").join(rest), soft_wrap=True)
+
+
+def _cell(value: object) -> Text:
+    return value if isinstance(value, Text) else Text(visible(value))
+
+
+def _width(columns: Sequence[str], rows: list[list[Text]], folds: Sequence[str]) -> int:
+    """The columns that a table needs at least."""
+    widths = [
+        max([len(name), *(cell_len(row[place].plain) for row in rows)])
+        for place, name in enumerate(columns)
+    ]
+    pairs = zip(columns, widths, strict=True)
+    least = (min(width, FOLDED_COLUMNS) if name in folds else width for name, width in pairs)
+    return sum(least) + 2 * (len(widths) - 1)
 
 
 def _console(stream: Any) -> Console:
@@ -153,9 +195,9 @@ def _console(stream: Any) -> Console:
 def report_error(error: IdweaveError, output: Output) -> None:
     """What, where, why, and on a line of its own the fix, on stderr; in JSON one object."""
     if output.json:
-        said = {"code": error.code, "message": error.message, "fix": error.fix}
+        said: dict[str, object] = {"code": error.code, "message": error.message, "fix": error.fix}
         if isinstance(error, FileMistake):
-            said |= {"file": error.file, "line": str(error.line), "field": error.field}
+            said |= {"file": error.file, "line": error.line, "field": error.field}
         sys.stderr.write(json.dumps({"error": said}, ensure_ascii=False) + "\n")
         return
     place = error.place if isinstance(error, FileMistake) else ""

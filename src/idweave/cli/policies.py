@@ -107,7 +107,11 @@ def check(session: Session, policy: PolicyArgument) -> None:
 
 
 @offer(app, "diff")
-def diff(session: Session, one: PolicyArgument, other: PolicyArgument) -> Exit:
+def diff(
+    session: Session,
+    one: Annotated[str, typer.Argument(metavar="ONE", help="A policy file or a preset.")],
+    other: Annotated[str, typer.Argument(metavar="OTHER", help="The one to compare it with.")],
+) -> Exit:
     """What differs between two policies; exit code 1 where anything does.
 
     \b

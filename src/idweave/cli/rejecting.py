@@ -60,7 +60,7 @@ def list_all(
         for one in found
     ]
     columns = ("id", "project", "received", "code", "field", "reason", "raw")
-    output.table(columns, rows, right=("id",))
+    output.table(columns, rows, right=("id",), folds=columns[3:])
     _say_fixes(sorted({(one.code, one.fix) for one in found}), output)
     if more:
         output.note(f"more: --cursor {more}")
@@ -85,7 +85,7 @@ def retry(session: Session, ids: IdsArgument = None) -> Exit:
       idweave rejections retry 17 18
     """
     output = session.output
-    with session.writing() as engine:
+    with session.writing(create=False) as engine:
         done = engine.retry_rejections(session.project, ids or None)
     if output.json:
         output.document(done)

@@ -26,7 +26,7 @@ from .session import Session
 app = typer.Typer()
 
 MEMORY_BYTES_MAX = 64 * 1024 * 1024
-"""A larger store is replayed into a file: in memory it takes some ten times its size on disk."""
+"""A larger store is replayed into a file: in memory it takes some eight times its size on disk."""
 
 DIFFERENCES_SHOWN = 10
 """The first ones say where to look; the rest are mostly their consequences."""
@@ -102,14 +102,11 @@ def scratch(store: Store) -> Iterator[OpenStore]:
 
 def differences(engine: Engine, again: Engine, project: str) -> Iterator[Difference]:
     """Where the export of a project and that of its replay differ, line by line."""
-    stored, replayed = _lines(engine, project), _lines(again, project)
+    is_replayed = project in again.project_names()
+    stored, replayed = engine.export(project), again.export(project) if is_replayed else iter(())
     for line, other in _side_by_side(stored, replayed):
         if line != other:
             yield {"project": project, "stored": line, "replayed": other}
-
-
-def _lines(engine: Engine, project: str) -> Iterator[str]:
-    return engine.export(project) if project in engine.project_names() else iter(())
 
 
 Pair = tuple[str | None, str | None]

@@ -15,8 +15,11 @@ from .session import Session
 
 app = typer.Typer()
 
-PortOption = Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes any free one.")]
-HostOption = Annotated[str | None, typer.Option(metavar="HOST", help="Where to listen.")]
+PortOption = Annotated[
+    int | None,
+    typer.Option(metavar="PORT", min=0, max=65535, help="Its port; 0 takes any free one."),
+]
+HostOption = Annotated[str | None, typer.Option(metavar="HOST", help="Where it listens.")]
 
 
 @offer(app, "serve")

@@ -69,18 +69,19 @@ class Session:
             yield Engine(store, self.projects, clock=clock)
 
     @contextmanager
-    def writing(self) -> Iterator[Engine]:
+    def writing(self, *, create: bool = True) -> Iterator[Engine]:
         """An engine that may write: the only one on its store."""
         projects = self.projects
-        with self.opened() as store:
+        with self.opened(create=create) as store:
             yield Engine(store, projects, clock=clock)
 
     @contextmanager
-    def opened(self, *, read_only: bool = False) -> Iterator[OpenStore]:
-        """The store itself; to write, it and its folder are made when missing."""
-        if not read_only:
-            make_folder_of(self.settings.store_url)
-        store = open_store(self.settings.store_url, read_only=read_only)
+    def opened(self, *, read_only: bool = False, create: bool = True) -> Iterator[OpenStore]:
+        """The store itself; with ``create`` it and its folder are made when missing."""
+        url = self.settings.store_url
+        if create and not read_only:
+            make_folder_of(url)
+        store = open_store(url, create=create, read_only=read_only)
         try:
             yield store
         finally:

@@ -109,7 +109,7 @@ SETTINGS = (
         (),
         "SHA-256 hashes of the keys that the API accepts; none: no key is asked for. A key itself"
         " is never stored. `idweave config new-key` makes one.",
-        sample='["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"]',
+        sample='["4b981596a12f239cbde21419115d558bf000a4e994b78ca3d9d3c36e4d2c4fbd"]',
     ),
     Setting(
         "server.allowed_hosts",

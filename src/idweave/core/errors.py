@@ -8,6 +8,7 @@
     │   └── ConfigError     a setting, flag or environment variable that cannot be used
     ├── InputError          a file, identity or argument that a person gave us and we cannot use
     ├── NotFound            nobody and nothing has this identity, id or name
+    ├── Conflict            it contradicts what holds already; nothing was changed
     ├── ListenError         a host and port that the server cannot listen on
     └── StoreError          the store cannot promise what was asked of it
         ├── StoreBusy       another process holds the store
@@ -80,6 +81,12 @@ class NotFound(IdweaveError):
     """Nobody and nothing has this identity, id or name."""
 
     code = "NOT_FOUND"
+
+
+class Conflict(IdweaveError):
+    """What was asked contradicts what holds already. Nothing was changed."""
+
+    code = "CONFLICT"
 
 
 class ListenError(IdweaveError):

@@ -10,7 +10,7 @@ from typing import Any
 from idweave.core.errors import InputError, NotFound
 from idweave.core.identity import Fact, Identity
 from idweave.core.record import Project
-from idweave.ports import Changes, Clock, IdentityState, Reader, Store
+from idweave.ports import Changes, Clock, IdentityState, Reader, RejectionRow, Store
 from idweave.wire import Decoded
 
 from .answers import (
@@ -61,6 +61,7 @@ class Engine(Explaining, Operating):
         self._door = Door(projects)
         self._intake = Intake(store, projects)
         self._writing = threading.Lock()
+        self._retrying = threading.Lock()
 
     # -- in -------------------------------------------------------------------------------------
 
@@ -85,14 +86,20 @@ class Engine(Explaining, Operating):
         self, project: str | None = None, ids: Sequence[int] | None = None
     ) -> RetrySummary:
         """Try rejections again, under today's rules: of one project or all, or only these ids."""
+        with self._retrying:  # others write between its transactions; only retries settle
+            return Retry(self._store, self._door, self._settle).run(project, ids)
+
+    def _settle(
+        self, deliveries: Sequence[Delivery], settled: Sequence[RejectionRow]
+    ) -> list[Receipt]:
         with self._writing:
-            return Retry(self._store, self._door, self._intake).run(project, ids)
+            return self._intake.accept(deliveries, settled)
 
     def replay(self, into: Store) -> Engine:
         """Send everything that was accepted through the door again, into another, empty store."""
-        other = Engine(into, self.projects, clock=self.clock)
         with self._store.reader() as reader:
             into.commit(Changes(operators=reader.operators(None)))
+            other = Engine(into, self.projects, clock=self.clock)
             for delivery in replay_deliveries(reader, self._door):
                 other.accept([delivery])
         return other

@@ -8,11 +8,7 @@ from idweave.ports import Store
 
 from . import why
 from .door import Door
-from .explained import (
-    DecisionPage,
-    SeparationAnswer,
-    WhyAnswer,
-)
+from .explained import DecisionPage, SeparationAnswer, WhyAnswer
 from .reading import canonical_number
 from .ruling import rules_of
 from .telling import Story, seen_groups

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from idweave.core.graph import User
 from idweave.core.history import History
 from idweave.core.identity import Fact, Identity, Kind
 from idweave.core.policy import SETS_CACHED_MAX, Merge, Policy
@@ -16,6 +17,8 @@ from idweave.ports import Changes, GroupRow, IdentityRow, SetKey, SetRow, Store
 
 from .naming import Naming
 from .publishing import publish
+from .reading import all_names
+from .sets import links, set_key
 
 CACHED_IDENTITIES_MAX = 1_000_000
 """Identities kept in memory for one project, about 300 bytes each; past it the cache starts over
@@ -332,7 +335,7 @@ class Grouping:
 
     def _resolve(self, group: Group, brought: Work) -> History:
         """The history of a contested group, with everything that this batch brought in it."""
-        founders = [part.founder for part in brought.parts if part.founder is not None]
+        shown = [user for part in brought.parts for user in self._shown(part)]
         histories = sorted(
             (self._history(part) for part in brought.parts),
             key=lambda history: len(history.steps),
@@ -342,12 +345,23 @@ class Grouping:
         for smaller in histories[1:]:
             history.absorb(smaller)
         history.extend(brought.facts)
-        history.graph.touched.users.update(founders)
+        history.graph.touched.users.update(shown)
         group.founder, group.founder_set = None, 0
         for part in brought.parts:
             self.histories.pop(part.group_id, None)
         self.histories[group.group_id] = history
         return history
+
+    def _shown(self, part: GroupRow) -> list[User]:
+        """The users that names of a part that was uncontested until now were given to. They all
+        lead to its one user; that may no longer be so."""
+        if part.founder is None:
+            return []
+        with self.store.reader() as reader:
+            name = self.naming.of([part.founder])[part.founder]
+            names = all_names(reader, self.project, name)
+            rows = (reader.user(self.project, one) for one in names)
+            return [row.founder for row in rows if row is not None]
 
     def _history(self, part: GroupRow) -> History:
         """A group's history: remembered, or read from the store. What the store already shows of
@@ -370,24 +384,3 @@ class Grouping:
             if steps <= CACHED_STEPS_MAX:
                 break
             steps -= len(self.histories.pop(number).steps)
-
-
-def links(key: SetKey) -> tuple[Identity, ...]:
-    """The identities that tie a set to its group: its own, and the one an unbind names."""
-    if key.named is None or key.named in key.identities:
-        return key.identities
-    return (*key.identities, key.named)
-
-
-def set_key(fact: Fact, policy: Policy) -> SetKey:
-    """The identity set that a fact is seen under. What ``distinct_id`` names is part of it where
-    the law asks for it: as the claimant of an unbind, as the purpose of a login."""
-    identities = policy.effective(fact.identities)
-    if not identities or fact.kind not in (Kind.UNBIND, Kind.LOGIN):
-        return SetKey(identities)
-    named = policy.named_by(fact.distinct_id)
-    if named is None or not policy.links(named):
-        return SetKey(identities)
-    if fact.kind is Kind.LOGIN and named not in identities:
-        return SetKey(identities)
-    return SetKey(identities, named)

@@ -20,11 +20,9 @@ from idweave.ports import (
     Store,
 )
 
-from .answers import (
-    Receipt,
-)
+from .answers import Receipt
 from .grouping import Grouping, Ids, KnownSet
-from .ruling import Rules, rules_of
+from .ruling import Rules, ruled
 from .stating import record_of, stated_payload
 
 REJECTED_BYTES_MAX = 256 * 1024 * 1024
@@ -92,6 +90,7 @@ class Intake:
         self._ids = Ids(store)
         self._groupings: dict[str, Grouping] = {}
         with store.reader() as reader:
+            self._operators = reader.operators(None)
             self._rejected_bytes = Counter(
                 {
                     project: count
@@ -133,8 +132,8 @@ class Intake:
         """The groups of a project."""
         found = self._groupings.get(project)
         if found is None:
-            with self._store.reader() as reader:
-                rules = rules_of(self._projects[project].policy, reader, project)
+            stated = (row for row in self._operators if row.project == project)
+            rules = ruled(self._projects[project].policy, stated)
             found = self._groupings[project] = self.fresh_grouping(project, rules)
         return found
 
@@ -147,6 +146,8 @@ class Intake:
     def renew(self, project: str) -> None:
         """Forget a project's groups and rules: what operators stated has changed."""
         self._groupings.pop(project, None)
+        with self._store.reader() as reader:
+            self._operators = reader.operators(None)
 
     def has_room(self, project: str) -> bool:
         """Whether a project's rejections are still kept, or only counted."""

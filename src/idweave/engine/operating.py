@@ -12,11 +12,7 @@ from idweave.ports import Clock, OperatorRow, Reader, Store
 from .differing import difference_of
 from .door import Door
 from .intake import Delivery, Intake
-from .operated import (
-    IdentityText,
-    OperatorAnswer,
-    OperatorFact,
-)
+from .operated import IdentityText, OperatorAnswer, OperatorFact
 from .operators import Plan, Planner, Statement
 from .retelling import retell
 from .stating import operator_payload
@@ -34,8 +30,8 @@ class Operating:
 
     def operate(self, project: str, said: Statement, *, dry_run: bool = False) -> OperatorAnswer:
         """State an operator fact, or with ``dry_run`` say what that would change. Raises NotFound
-        and InputError for what is not known, contradicts, or the rules refuse; then nothing is
-        changed."""
+        for what is not known, Conflict for what contradicts or the rules refuse, and InputError;
+        then nothing is changed."""
         with self._writing:
             with self._store.reader() as reader:
                 plan = self._planner(reader, project).stated(said, self.clock())

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from idweave.core.difference import Difference, difference
-from idweave.core.errors import InputError, NotFound
+from idweave.core.errors import Conflict, InputError, NotFound
 from idweave.core.event_id import DIGEST_BYTES
 from idweave.core.graph import Reason
 from idweave.core.identity import Fact, Identity
@@ -16,11 +16,11 @@ from idweave.core.trace import trace
 from idweave.ports import Entry, OperatorRow, Reader
 
 from .door import Door
-from .grouping import links, set_key
 from .reading import Payloads
 from .refused import MEANINGS, REMEDIES
 from .retelling import Entered, Retelling
 from .ruling import TIMED, OperatorKind, Rules, ruled
+from .sets import links, set_key
 from .telling import groups_of
 
 AUTHOR_LENGTH_MAX = 100
@@ -112,7 +112,7 @@ class Planner:
         (row,) = found
         if row.removed_ms is not None:
             fix = "State it again if it should hold again."
-            raise InputError(f"Operator fact {operator_id} is removed already.", fix=fix)
+            raise Conflict(f"Operator fact {operator_id} is removed already.", fix=fix)
         _check_text(*by)
         author, reason = by
         row = replace(
@@ -208,7 +208,7 @@ class Planner:
         if fact is None:
             fix = "Restore the policy that it was accepted under; `idweave policy diff` compares."
             problem = f"Event {entry.event_id} is not accepted any more under today's policy."
-            raise InputError(problem, fix=fix)
+            raise Conflict(problem, fix=fix)
         return fact
 
     def _fact_of(self, payload_id: int, entry: Entry) -> Fact | None:
@@ -235,7 +235,7 @@ class Planner:
             raise NotFound(f"{identity} was never seen in project {self._project!r}.", fix=fix)
         if not self._rules.policy.links(identity):
             fix = "Unblock it, or enable its key in the policy."
-            raise InputError(f"{identity} links nothing: it is blocked or disabled.", fix=fix)
+            raise Conflict(f"{identity} links nothing: it is blocked or disabled.", fix=fix)
 
     def _check_contradictions(self, row: OperatorRow) -> None:
         """``join`` and ``apart`` of the same two identities cannot both hold."""
@@ -246,16 +246,16 @@ class Planner:
                 word = "contradicts" if other.kind == opposite else "repeats"
                 fix = f"Remove operator fact {other.operator_id} first; nothing was changed."
                 problem = f"This {row.kind} {word} the {other.kind} {other.operator_id}."
-                raise InputError(problem, fix=fix)
+                raise Conflict(problem, fix=fix)
 
     def _check_retraction(self, event_id: str) -> None:
         for other in self._rows:
             if other.event_id == event_id and other.removed_ms is None:
                 if other.kind == OperatorKind.RETRACT:
                     fix = f"Remove operator fact {other.operator_id} to undo that."
-                    raise InputError(f"Event {event_id} is retracted already.", fix=fix)
+                    raise Conflict(f"Event {event_id} is retracted already.", fix=fix)
                 fix = f"Remove operator fact {other.operator_id}: that takes it back."
-                raise InputError(f"Event {event_id} is what an operator stated.", fix=fix)
+                raise Conflict(f"Event {event_id} is what an operator stated.", fix=fix)
 
     @staticmethod
     def _event_id_of(event: str) -> str:
@@ -282,10 +282,10 @@ def _event_id(row: OperatorRow, time_ms: int) -> str:
     return blake2b(text, digest_size=DIGEST_BYTES).hexdigest()
 
 
-def _refused(row: OperatorRow, identity: Identity, reason: Reason) -> InputError:
+def _refused(row: OperatorRow, identity: Identity, reason: Reason) -> Conflict:
     fix = REMEDIES[reason].format(key=identity.key)
     problem = f"The rules refuse this {row.kind}: {identity}: {MEANINGS[reason]}."
-    return InputError(problem, fix=f"{fix} Nothing was changed.")
+    return Conflict(problem, fix=f"{fix} Nothing was changed.")
 
 
 def _check(said: Statement) -> None:

@@ -67,12 +67,14 @@ def _publish_plain(
     for number, identity in brought.new:
         row = IdentityRow(number, identity, group.group_id)
         changes.new_identities.append((project, row, name))
-    before = {names[part.founder] for part in brought.parts if part.founder is not None}
-    if name not in before:
+    before = {part.founder: part.founder_set for part in brought.parts if part.founder is not None}
+    if group.founder not in before:
         changes.users.append((project, UserRow(name, group.founder, group.founder_set)))
-    if before - {name}:
+    absorbed = [founder for founder in before if founder != group.founder]
+    if absorbed:
         changes.group_owners.append((group.group_id, name))
-        changes.gone += [(project, other) for other in sorted(before - {name})]
+    for founder in absorbed:
+        changes.users.append((project, UserRow(names[founder], founder, before[founder], name)))
 
 
 class _View:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from idweave.core.record import Record, Rejection
 from idweave.ports import PayloadRow, Reader, RejectionRow, Store
 from idweave.wire import read_payload
 
-from .answers import (
-    RetrySummary,
-)
+from .answers import Receipt, RetrySummary
 from .door import Door
-from .intake import WHOLE_REQUEST, Delivery, Intake
+from .intake import WHOLE_REQUEST, Delivery
 
 RETRIED_AT_ONCE = 500
 """Rejections tried in one transaction."""
@@ -41,13 +39,17 @@ def _record(said: PayloadRow, row: RejectionRow) -> dict[str, Any] | Rejection |
     return records[row.place.nth] if 0 <= row.place.nth < len(records) else None
 
 
+Settle = Callable[[Sequence[Delivery], Sequence[RejectionRow]], list[Receipt]]
+"""Accepts deliveries and settles the rejections that they answer, in one transaction."""
+
+
 class Retry:
     """Tries rejections again. What is accepted now leaves the list; the rest stays as it was."""
 
-    def __init__(self, store: Store, door: Door, intake: Intake) -> None:
+    def __init__(self, store: Store, door: Door, settle: Settle) -> None:
         self._store = store
         self._door = door
-        self._intake = intake
+        self._settle = settle
 
     def run(self, project: str | None, ids: Sequence[int] | None) -> RetrySummary:
         """Go through all of them once, in bounded transactions. Those that are named by id a
@@ -63,7 +65,7 @@ class Retry:
             mended = [(row, delivery) for row, delivery in again if delivery is not None]
             if mended:
                 deliveries = [delivery for _, delivery in mended]
-                receipts = self._intake.accept(deliveries, [row for row, _ in mended])
+                receipts = self._settle(deliveries, [row for row, _ in mended])
                 accepted += sum(receipt.accepted for receipt in receipts)
                 duplicates += sum(receipt.duplicates for receipt in receipts)
         return RetrySummary(tried, accepted, duplicates, tried - accepted - duplicates)

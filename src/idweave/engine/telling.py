@@ -14,10 +14,7 @@ from idweave.core.resolve import first_name
 from idweave.core.trace import Trace, trace
 from idweave.ports import Place, Reader, fact_of
 
-from .explained import (
-    Evidence,
-    Named,
-)
+from .explained import Evidence, Named
 from .reading import Payloads
 
 

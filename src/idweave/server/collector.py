@@ -66,6 +66,8 @@ class Collector:
         self._engine = engine
         self._commits = commits
         self._body_bytes_max = settings.body_bytes_max
+        self._held_bytes_max = settings.queue_bytes_max
+        self._held_bytes = 0
         self._meters = meters
         self._decoders = ThreadPoolExecutor(1, "idweave-decoder")
         self._later: Header = (b"retry-after", str(settings.retry_after_s).encode())
@@ -101,8 +103,8 @@ class Collector:
             await send(reply.body)
 
     def close(self) -> None:
-        """Give the thread back."""
-        self._decoders.shutdown(wait=False, cancel_futures=True)
+        """Wait for the thread and give it back."""
+        self._decoders.shutdown(cancel_futures=True)
 
     # -- records ----------------------------------------------------------------------------------
 
@@ -133,16 +135,28 @@ class Collector:
             return body if len(body) <= self._body_bytes_max else self._large
         if _length(scope) > self._body_bytes_max:
             return self._large
-        parts, size = [body], len(body)
-        while message.get("more_body"):
-            if size > self._body_bytes_max:
-                return self._large
-            message = await receive()
-            if message["type"] != "http.request":
-                return None
-            parts.append(message["body"])
-            size += len(message["body"])
-        return b"".join(parts) if size <= self._body_bytes_max else self._large
+        return await self._rest(body, receive)
+
+    async def _rest(self, first: bytes, receive: Receive) -> bytes | Reply | None:
+        """A body that comes in pieces. All such bodies together are bounded as well."""
+        parts, size, is_more = [first], 0, True
+        try:
+            while True:
+                size += len(parts[-1])
+                self._held_bytes += len(parts[-1])
+                if size > self._body_bytes_max:
+                    return self._large
+                if self._held_bytes > self._held_bytes_max:
+                    return self._busy
+                if not is_more:
+                    return b"".join(parts)
+                message = await receive()
+                if message["type"] != "http.request":
+                    return None
+                parts.append(message["body"])
+                is_more = message.get("more_body", False)
+        finally:
+            self._held_bytes -= size
 
     async def _delivery(self, body: bytes, query: str) -> Delivery | None:
         """What a request holds, checked; None where that is no data at all."""

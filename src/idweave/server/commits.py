@@ -32,6 +32,9 @@ RECOVERY_S = 30.0
 """After a failed commit the server is not ready until one succeeds. Where nobody sends any more
 because of that, it asks for traffic again after so long."""
 
+STUCK_S = 10.0
+"""A commit that takes longer hangs in a disk or a lock, and nothing behind it gets through."""
+
 INTERNAL = Rejection(
     Code.INTERNAL,
     "",
@@ -65,8 +68,16 @@ def internal(delivery: Delivery) -> Delivery:
 class GroupCommit:
     """The bounded queue and its writer. ``submit`` and ``stop`` are the event loop's to call."""
 
-    def __init__(self, accept: Accept, settings: ServerSettings, meters: Meters) -> None:
+    def __init__(
+        self,
+        accept: Accept,
+        settings: ServerSettings,
+        meters: Meters,
+        *,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._accept = accept
+        self._now = now
         self._settings = settings
         self._meters = meters
         self._gathered: list[_Waiting] = []
@@ -76,6 +87,7 @@ class GroupCommit:
         self._batch_max = settings.batch_requests_max
         self._bytes = 0
         self._failed_at: float | None = None
+        self._began_at: float | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="idweave-writer", daemon=True)
 
@@ -105,9 +117,11 @@ class GroupCommit:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the last commit succeeded, or failed so long ago that it is worth trying."""
-        failed_at = self._failed_at
-        return failed_at is None or time.monotonic() - failed_at > RECOVERY_S
+        """Whether records get through: the last commit succeeded, or failed so long ago that it
+        is worth trying, and none hangs."""
+        now, failed_at, began_at = self._now(), self._failed_at, self._began_at
+        is_stuck = began_at is not None and now - began_at > STUCK_S
+        return not is_stuck and (failed_at is None or now - failed_at > RECOVERY_S)
 
     def stop(self, grace_s: float) -> bool:
         """Write what waits and end. False where that took too long; nothing else was answered."""
@@ -121,9 +135,10 @@ class GroupCommit:
 
     def _run(self) -> None:
         while batch := self._take():
-            started = time.perf_counter()
+            began_at = self._began_at = self._now()
             durable = self._commit([waiting.delivery for waiting in batch])
-            self._meters.commit_seconds.add(time.perf_counter() - started)
+            self._began_at = None
+            self._meters.commit_seconds.add(self._now() - began_at)
             assert self._loop is not None, "start() set it"
             try:
                 self._loop.call_soon_threadsafe(self._answer, batch, durable)
@@ -180,7 +195,7 @@ class GroupCommit:
         return False
 
     def _failed(self, error: StoreError) -> None:
-        self._failed_at = time.monotonic()
+        self._failed_at = self._now()
         self._meters.commits_failed += 1
         log(logging.ERROR, "a commit failed", code=error.code, error=error.message, fix=error.fix)
 

@@ -10,9 +10,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from .settings import ServerSettings
 
-HEAD_BYTES_MAX = 1024 * 1024
-"""Request line and headers. GET requests carry a record in the URL; browsers end at 64 KiB or so,
-and a record of the largest kind the SDKs allow is below half of this."""
+HEAD_BYTES_MAX = 256 * 1024
+"""Request line and headers. GET requests carry a record in the URL; browsers end at 64 KiB."""
+
+REQUEST_BYTES_MAX = 64 * 1024 * 1024
+"""A whole request as received, with what chunks add to its body (six bytes to one, at worst), and
+what is thrown away of a body that was refused."""
 
 SWEEP_S = 0.5
 """How often late requests are looked for; the oldest stands first, so looking costs nothing."""
@@ -73,7 +76,7 @@ class Connection(HttpToolsProtocol):
     def __init__(self, crowd: Crowd, **given: Any) -> None:
         super().__init__(**given)
         self._crowd = crowd
-        self._head_bytes = 0
+        self._request_bytes = 0
         self._in_head = True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -91,25 +94,25 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
-        if self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES_MAX:
-                self.send_400_response("The head of the request is too large.")
-                return
+        self._request_bytes += len(data)
+        if self._request_bytes > (HEAD_BYTES_MAX if self._in_head else REQUEST_BYTES_MAX):
+            self.send_400_response("The request is too large.")
+            return
         super().data_received(data)
 
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        self._head_bytes, self._in_head = 0, True
-        super().on_message_begin()
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header; those that follow a body are not kept."""
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Its head is complete."""
+        """The head is complete."""
         self._in_head = False
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """A request has arrived whole."""
+        """A request has arrived whole; what comes now is the head of another."""
+        self._request_bytes, self._in_head = 0, True
         self._crowd.forget(self)
         super().on_message_complete()
 

@@ -7,7 +7,6 @@ import logging
 import sys
 from datetime import UTC, datetime
 from traceback import extract_tb
-from typing import TextIO
 
 LOGGER = "idweave.server"
 SHOWN_FRAMES = 5
@@ -43,12 +42,21 @@ def place_of(error: BaseException) -> str:
     return f"{type(error).__name__} in {where}" if where else type(error).__name__
 
 
-def configure_logging(stream: TextIO | None = None, *, level: int = logging.INFO) -> None:
-    """Send the server's logs and those of uvicorn to a stream (standard error) as JSON lines."""
-    handler = logging.StreamHandler(stream or sys.stderr)
+class _ToStandardError(logging.Handler):
+    """Writes to standard error as it is at that moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        sys.stderr.write(self.format(record) + "\n")
+
+
+def configure_logging(*, level: int = logging.INFO) -> None:
+    """Send the server's logs, and uvicorn's warnings, to standard error as JSON lines. For
+    programs: ``serve`` leaves logging as it finds it."""
+    handler = _ToStandardError()
     handler.setFormatter(JsonLines())
-    for name, lowest in (("idweave", level), ("uvicorn", max(level, logging.WARNING))):
+    for name, least in (("idweave", level), ("uvicorn", max(level, logging.WARNING))):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
-        logger.setLevel(lowest)
+        logger.setLevel(least)
         logger.propagate = False

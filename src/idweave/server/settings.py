@@ -26,7 +26,7 @@ BATCH_BYTES_MAX = 16 * MIB
 """Bounds one transaction, and with it how long everybody else waits."""
 
 CONNECTIONS_MAX = 4096
-"""Open connections of one listener, some 20 KiB each. Past it the longest idle one makes room."""
+"""Open connections of one listener, some 10 KiB each. Past it the longest idle one makes room."""
 
 REQUEST_S_MAX = 30.0
 """From a connection's first byte (or its last answer) to the end of a request. A phone on a bad

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,9 +11,7 @@ import typer
 from idweave.core.errors import ListenError
 from idweave.core.policy_file import preset
 from idweave.core.record import Project
-from idweave.engine.answers import (
-    Stats,
-)
+from idweave.engine.answers import Stats
 from idweave.engine.engine import Engine
 from idweave.server.settings import ServerSettings
 
@@ -21,7 +20,7 @@ from ..listening import is_free
 from ..offering import offer
 from ..output import Output, number_text, visible
 from ..progress import progress
-from ..session import Session, clock, make_folder_of
+from ..session import Session, clock
 from .sending import recorded, send
 from .telling import PROJECT, say_try, say_where, say_who, who_is_who
 
@@ -62,10 +61,10 @@ def demo(session: Session, *, port: PortOption = PORT, keep_serving: KeepOption 
       idweave demo --port 9000
       idweave demo --no-keep-serving --json
     """
+    from idweave.server.logs import configure_logging
     from idweave.server.running import serve
 
     store = (session.flags or {}).get("store.url") or STORE
-    make_folder_of(store)
     _refuse_taken(port)
     settings = ServerSettings(
         collector_host=HOST,
@@ -77,6 +76,7 @@ def demo(session: Session, *, port: PortOption = PORT, keep_serving: KeepOption 
     with Session(session.output, flags={"store.url": store}).opened() as opened:
         engine = Engine(opened, {PROJECT: project}, clock=clock)
         show = _Show(engine, store, session.output, keep_serving=keep_serving)
+        configure_logging(level=logging.WARNING)
         serve(engine, settings, ready=show.begin)
     return show.end()
 
@@ -103,6 +103,7 @@ class _Show:
         self._keep_serving = keep_serving
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
+        self._is_asked = False
 
     def begin(self, running: Running) -> None:
         """Called by the server once it listens; must not wait for anything."""
@@ -111,12 +112,13 @@ class _Show:
 
     def end(self) -> Exit:
         """After the server stopped: raises what went wrong, if anything did."""
+        is_cut_short = self._thread is not None and self._thread.is_alive() and not self._is_asked
         if self._thread is not None:
             self._thread.join()
-        if self._failure is not None:
+        if self._failure is not None and not is_cut_short:
             raise self._failure
         self._output.say("Stopped. Everything is kept: the next run goes on from here.")
-        return Exit.DONE
+        return Exit.STOPPED if is_cut_short else Exit.DONE
 
     def _guarded(self, running: Running) -> None:
         try:
@@ -124,6 +126,7 @@ class _Show:
         except BaseException as error:  # noqa: BLE001 - raised again by the first thread, in end()
             self._failure = error
         if self._failure is not None or not self._keep_serving:
+            self._is_asked = True
             running.stop()
 
     def _run(self, running: Running) -> None:

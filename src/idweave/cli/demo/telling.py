@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from idweave.engine.answers import (
-    UserAnswer,
-)
+from rich.text import Text
+
+from idweave.engine.answers import UserAnswer
 from idweave.engine.engine import Engine
 
 from ..keys import short
@@ -95,7 +95,7 @@ def say_who(found: list[Who], output: Output) -> None:
     rows = [
         (
             one.canonical_id,
-            ", ".join(one.known_by),
+            Text("\n".join(map(visible, one.known_by))),
             ", ".join(one.platforms),
             one.identities,
             one.left or "",
@@ -105,7 +105,7 @@ def say_who(found: list[Who], output: Output) -> None:
     ]
     columns = ("user", "known by", "seen on", "identities", "left", "events")
     output.say()
-    output.table(columns, rows, title="Who is who", right=columns[3:])
+    output.table(columns, rows, title="Who is who", right=columns[3:], folds=columns[1:3])
 
 
 def say_where(api_url: str, collector_url: str, output: Output) -> None:

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any
 
 from idweave.core.rejection import Code, Rejection
-from idweave.wire import Decoded, decode, read_payload
+from idweave.wire import RECORDS_MAX, Decoded, decode, read_payload
 
 from .lines import LINE_BYTES_MAX, Line
 
@@ -64,7 +64,7 @@ def decoded_of(block: Sequence[Line], project: str) -> Iterator[Decoded]:
 
 def _records(lines: Sequence[Line]) -> Decoded | None:
     """Lines that are records all; None where any is something else."""
-    if not all(line.is_whole for line in lines):
+    if not all(line.is_whole and line.text.startswith(b"{") for line in lines):
         return None
     payload = b"[" + b",".join(line.text for line in lines) + b"]"
     records = read_payload(payload)
@@ -101,7 +101,11 @@ def _sorted_out(line: Line) -> tuple[Line, Decoded | None]:
         packed = gzip.compress(line.text, GZIP_LEVEL, mtime=0)
         if len(records) == len(raw):
             return line, Decoded(records, packed)
-        return line, _refused(line, "is no list of records")
+        if len(raw) > RECORDS_MAX:
+            return line, _refused(line, f"holds more than {RECORDS_MAX} records")
+        return line, _refused(line, "is nested too deep", Code.TOO_DEEP)
+    if not isinstance(raw, dict):
+        return line, _refused(line, "is no JSON object")
     if len(read_payload(b"[" + line.text + b"]")) == 1:
         return line, None
     return line, _refused(line, "is nested too deep", Code.TOO_DEEP)

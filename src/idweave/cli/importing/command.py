@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Annotated
 
@@ -45,14 +46,14 @@ def import_files(
     project = session.project_name
     session.settings.project(project)
     believed = {name: replace(one, token=None) for name, one in session.projects.items()}
-    contents = [Content(name) for name in files]
     tallies: list[Tally] = []
-    with session.opened() as store, stoppable() as stop:
+    with ExitStack() as opened, stoppable() as stop:
+        contents = [opened.enter_context(closing(Content(name))) for name in files]
+        store = opened.enter_context(session.opened())
         engine = Engine(store, believed, clock=clock)
         for content in contents:
             run = Import(engine, Marks(store, project), project, stop)
             tallies.append(run.read(content, session.output, again=again))
-            content.close()
             if stop.is_asked:
                 break
     return summary(tallies, session.output)

@@ -79,8 +79,8 @@ class Api:
             await problem(refused)(scope, receive, send)  # type: ignore[arg-type]
 
     def close(self) -> None:
-        """Give the threads back."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Wait for the threads and give them back."""
+        self._threads.shutdown(cancel_futures=True)
 
     def _refused(self, scope: Scope) -> Refused | None:
         headers = dict(scope["headers"])
@@ -117,12 +117,14 @@ class Api:
             body = await _body(request)
             if len(body) > BODY_BYTES_MAX:
                 return problem(TOO_LARGE)
+        asked = Asked(self._source, values, body)
+        if row.is_instant:
+            return _respond(row, asked)
         if self._asked >= READS_WAITING_MAX:
             return problem(busy(self._settings.retry_after_s))
         self._asked += 1
         try:
             loop = asyncio.get_running_loop()
-            asked = Asked(self._source, values, body)
             return await loop.run_in_executor(self._threads, _respond, row, asked)
         finally:
             self._asked -= 1

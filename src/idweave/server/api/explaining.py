@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from idweave.core.identity import Identity
-from idweave.engine.explained import (
-    DecisionPage,
-    SeparationAnswer,
-    WhyAnswer,
-)
+from idweave.engine.explained import DecisionPage, SeparationAnswer, WhyAnswer
 
-from .handlers import Asked
+from .handlers import Asked, as_stored
 
 
 def pair(asked: Asked) -> tuple[Identity, Identity]:
     """The two identities of a question."""
     return (
-        Identity(asked.text("key"), asked.text("value")),
-        Identity(asked.text("other_key"), asked.text("other_value")),
+        as_stored(asked, asked.text("key"), asked.text("value")),
+        as_stored(asked, asked.text("other_key"), asked.text("other_value")),
     )
 
 

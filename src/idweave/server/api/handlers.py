@@ -5,15 +5,17 @@ They run in threads of the API and may block; errors are the engine's, problems 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Annotated, Any, cast
 from urllib.parse import quote
 
 import msgspec
 
 from idweave.core.errors import InputError, NotFound
+from idweave.core.evidence import identities_of
 from idweave.core.identity import Identity
+from idweave.core.rejection import Rejection
 from idweave.engine.engine import Engine
 
 from ..commits import GroupCommit
@@ -68,9 +70,17 @@ class Asked:
         return cast(int, self.values[name])
 
 
+def as_stored(asked: Asked, key: str, value: str) -> Identity:
+    """An identity that is written as records write it, as it is stored."""
+    identity = Identity(key, value)
+    declared = asked.engine.projects.get(asked.project)
+    known = None if declared is None else identities_of([identity], declared.policy)
+    return known[0] if known and not isinstance(known, Rejection) else identity
+
+
 def lookup(asked: Asked) -> shapes.Lookup:
-    """Who holds an identity."""
-    identity = Identity(asked.text("key"), asked.text("value"))
+    """Who holds an identity, which is written as records write it."""
+    identity = as_stored(asked, asked.text("key"), asked.text("value"))
     return shapes.lookup_of(asked.engine.lookup(asked.project, identity))
 
 
@@ -129,15 +139,19 @@ def rejections(asked: Asked) -> shapes.Rejections:
     return shapes.rejections_of(page, more)
 
 
-class RetryRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Which rejections to try again: these, or all of the project."""
+RejectionId = Annotated[str, msgspec.Meta(pattern="^[0-9]{1,18}$")]
 
-    ids: list[str] | None = None
+
+class RetryRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Which rejections to try again: these, or (null) all of the project."""
+
+    ids: Annotated[list[RejectionId], msgspec.Meta(max_length=RETRIED_IDS_MAX)] | None = None
 
 
 def retry(asked: Asked) -> shapes.Retried:
     """Try rejections again."""
-    ids = _ids(_retry_request(asked.body).ids)
+    given = _retry_request(asked.body).ids
+    ids = None if given is None else sorted({int(one) for one in given})
     return shapes.retried_of(asked.engine.retry_rejections(asked.project, ids))
 
 
@@ -145,18 +159,11 @@ def _retry_request(body: bytes) -> RetryRequest:
     try:
         return msgspec.json.decode(body, type=RetryRequest) if body.strip() else RetryRequest()
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        fix = 'Send nothing or {} for all rejections, or {"ids": ["1", "2"]} for these.'
+        fix = (
+            'Send {} for all rejections, or {"ids": ["1", "2"]} for these,'
+            f" at most {RETRIED_IDS_MAX}."
+        )
         raise InputError("The body is not a retry request.", fix=fix) from None
-
-
-def _ids(given: Sequence[str] | None) -> list[int] | None:
-    if given is None:
-        return None
-    is_sound = all(one.isascii() and one.isdigit() and len(one) <= 18 for one in given)
-    if is_sound and len(given) <= RETRIED_IDS_MAX:
-        return sorted({int(one) for one in given})
-    fix = f"Give at most {RETRIED_IDS_MAX} ids as GET …/rejections shows them."
-    raise InputError("The ids cannot be used.", fix=fix)
 
 
 def stats(asked: Asked) -> shapes.ProjectStats:
@@ -177,8 +184,7 @@ def health(asked: Asked) -> shapes.Health:
 
 
 def readiness(asked: Asked) -> shapes.Health | Refused:
-    """Whether records are taken: the store can be read, and took the last commit."""
-    asked.engine.project_names()
+    """Whether records are taken: the store took the last commit, and does not hang."""
     if not asked.source.commits.is_ready:
         return not_ready(asked.source.retry_after_s)
     return shapes.Health("ready")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from idweave.engine.answers import (
-    Stats,
-)
+from idweave.engine.answers import Stats
 
 from ..meters import SECONDS, Meters
 

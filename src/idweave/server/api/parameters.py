@@ -96,7 +96,7 @@ KEY = Parameter(
 )
 VALUE = Parameter(
     "value",
-    "The value of an identity, exactly.",
+    "The value of an identity; trimmed and normalised as in a record.",
     _text(VALUE_LENGTH_MAX),
     {"type": "string", "minLength": 1, "maxLength": VALUE_LENGTH_MAX, "example": "u-1001"},
     required=True,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from idweave.core.errors import IdweaveError, InputError, NotFound, StoreError
+from idweave.core.errors import Conflict, IdweaveError, InputError, NotFound, StoreError
 
 from .shapes import Problem
 
@@ -31,6 +31,7 @@ class Refused:
 STATUSES: tuple[tuple[type[IdweaveError], int], ...] = (
     (NotFound, 404),
     (InputError, 400),
+    (Conflict, 409),
     (StoreError, 503),
     (IdweaveError, 500),
 )
@@ -96,4 +97,6 @@ def not_ready(retry_after_s: int) -> Refused:
     """The last commit failed."""
     headers = {"Retry-After": str(retry_after_s)}
     fix = "Look into the server's log for the store's error; it is ready after the next commit."
-    return Refused(503, "NOT_READY", "The store did not take the last commit.", fix, headers)
+    return Refused(
+        503, "NOT_READY", "The store did not take the last commit, or hangs.", fix, headers
+    )

@@ -36,7 +36,9 @@ Answer = Refused | str | Mapping[str, Any] | Any
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One route. ``is_open``: answered without a key. ``answers``: the shape of its 200."""
+    """One route. ``is_open``: answered without a key. ``is_instant``: answered at once, however
+    many questions wait. ``conflicts``: it may contradict what holds. ``answers``: the shape of its
+    200."""
 
     method: str
     path: str
@@ -45,8 +47,10 @@ class Row:
     answers: type
     parameters: tuple[Parameter, ...] = ()
     is_open: bool = False
+    is_instant: bool = False
     body: type | None = None
     redirects: bool = False
+    conflicts: bool = False
 
     @property
     def name(self) -> str:
@@ -158,11 +162,11 @@ ROUTES: tuple[Row, ...] = (
     ),
     Row(
         "GET",
-        _IN + "/operators",
-        "What operators stated",
-        operating.operators,
-        operated.OperatorFacts,
-        (PROJECT, REMOVED),
+        _IN + "/stats",
+        "Counts of a project",
+        handlers.stats,
+        shapes.ProjectStats,
+        (PROJECT,),
     ),
     Row(
         "POST",
@@ -172,6 +176,15 @@ ROUTES: tuple[Row, ...] = (
         operated.OperatorAnswer,
         (PROJECT,),
         body=StatementRequest,
+        conflicts=True,
+    ),
+    Row(
+        "GET",
+        _IN + "/operators",
+        "What operators stated",
+        operating.operators,
+        operated.OperatorFacts,
+        (PROJECT, REMOVED),
     ),
     Row(
         "POST",
@@ -181,14 +194,7 @@ ROUTES: tuple[Row, ...] = (
         operated.OperatorAnswer,
         (PROJECT, OPERATOR_ID),
         body=RemovalRequest,
-    ),
-    Row(
-        "GET",
-        _IN + "/stats",
-        "Counts of a project",
-        handlers.stats,
-        shapes.ProjectStats,
-        (PROJECT,),
+        conflicts=True,
     ),
     Row(
         "GET",
@@ -197,6 +203,7 @@ ROUTES: tuple[Row, ...] = (
         handlers.health,
         shapes.Health,
         is_open=True,
+        is_instant=True,
     ),
     Row(
         "GET",
@@ -205,6 +212,7 @@ ROUTES: tuple[Row, ...] = (
         handlers.readiness,
         shapes.Health,
         is_open=True,
+        is_instant=True,
     ),
     Row("GET", "/metrics", "Everything counted, for Prometheus", handlers.metrics, str),
     Row(

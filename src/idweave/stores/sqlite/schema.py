@@ -98,8 +98,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 )
 
 
-def migrate(connection: sqlite3.Connection, path: str) -> None:
-    """Bring a file to this version; refuse a newer one, or one that is not ours, by name."""
+def version_of(connection: sqlite3.Connection, path: str) -> int:
+    """The version of a file's tables, 0 for an empty file. Raises StoreVersion for one that is
+    newer than this program, or not ours."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -111,6 +112,22 @@ def migrate(connection: sqlite3.Connection, path: str) -> None:
             f"{path} has schema version {version}; this idweave knows {len(MIGRATIONS)}.",
             fix="Upgrade idweave, or name another store.",
         )
+    return int(version)
+
+
+def refuse_other_versions(connection: sqlite3.Connection, path: str) -> None:
+    """For who may not migrate: raise StoreVersion for any version but this."""
+    version = version_of(connection, path)
+    if version < len(MIGRATIONS):
+        raise StoreVersion(
+            f"{path} has schema version {version}; this idweave reads {len(MIGRATIONS)}.",
+            fix="Open it once with a command that writes, such as `idweave serve`, to upgrade it.",
+        )
+
+
+def migrate(connection: sqlite3.Connection, path: str) -> None:
+    """Bring a file to this version; refuse a newer one, or one that is not ours, by name."""
+    version = version_of(connection, path)
     for number, statements in enumerate(MIGRATIONS[version:], version + 1):
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -122,13 +139,3 @@ def migrate(connection: sqlite3.Connection, path: str) -> None:
         except BaseException:
             connection.execute("ROLLBACK")
             raise
-
-
-def check_readable(connection: sqlite3.Connection, path: str) -> None:
-    """Refuse a file of an older version, which only who writes may bring to this one."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if 0 < version < len(MIGRATIONS):
-        raise StoreVersion(
-            f"{path} has schema version {version}; this idweave reads {len(MIGRATIONS)}.",
-            fix="Start `idweave serve` once, or run `idweave rejections retry`: both upgrade it.",
-        )

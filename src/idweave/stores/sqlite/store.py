@@ -26,7 +26,7 @@ from . import writes
 from .codec import digest, order_of, pack_event, unpack_entries, unpack_event
 from .lock import WriterLock
 from .reader import SqliteReader
-from .schema import check_readable, migrate
+from .schema import migrate, refuse_other_versions
 from .tables import Names, chunks, marks
 from .telling import told
 
@@ -84,7 +84,7 @@ class SqliteStore:
         self._writer = self._connect()
         if self.read_only:
             self._writer.execute("PRAGMA query_only = ON")
-            check_readable(self._writer, str(self.path))
+            refuse_other_versions(self._writer, str(self.path))
         else:
             migrate(self._writer, str(self.path))  # before WAL, which a refused file must not get
             self._writer.execute("PRAGMA journal_mode = WAL")
