@@ -63,6 +63,11 @@ class Served:
     def send(self, *records: dict[str, Any], path: str = "/sa") -> httpx2.Response:
         return self.collector.post(path, content=body_of(*records))
 
+    def metric(self, name: str) -> float:
+        """One of the numbers that has no labels."""
+        (line,) = re.findall(rf"^{name} (\S+)$", self.api.get("/metrics").text, re.MULTILINE)
+        return float(line)
+
     def stats(self, project: str = "default") -> dict[str, Any]:
         answer = self.api.get(f"/v1/projects/{project}/stats")
         assert answer.status_code == 200, answer.text

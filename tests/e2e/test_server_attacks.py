@@ -120,7 +120,8 @@ def test_s1_bodies_under_way_are_bounded_together(store: OpenStore) -> None:
         head = b"POST /sa HTTP/1.1\r\nHost: a\r\nContent-Length: 2000001\r\n\r\n"
         slow = clients.enter_context(socket.create_connection(server.address, WAIT_S))
         slow.sendall(head + b"x" * 2_000_000)
-        wait_until(lambda: status_of(exchange(server.address, head + b"x" * 2_000_001)) == 503)
+        wait_until(lambda: server.metric("idweave_body_bytes") == 2_000_000)
+        assert status_of(exchange(server.address, head + b"x" * 2_000_001)) == 503
         assert server.send(record(1)).status_code == 200
         slow.sendall(b"x")
         assert status_of(read_answers(slow)) == 400

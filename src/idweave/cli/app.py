@@ -16,11 +16,13 @@ from . import (
     explaining,
     exporting,
     importing,
+    looking_back,
     operating,
     policies,
     rejecting,
     replaying,
     serving,
+    unionid,
 )
 
 ABOUT = "Every ID, one user: receives what SDKs send, and says who is who."
@@ -46,7 +48,14 @@ COMMANDS = (
 )
 """Commands of the first level, by file."""
 
-GROUPS = (operating.app, rejecting.app, policies.app, configuring.app)
+GROUPS = (
+    operating.app,
+    looking_back.app,
+    rejecting.app,
+    policies.app,
+    configuring.app,
+    unionid.app,
+)
 """Groups of commands."""
 
 for commands in COMMANDS:

@@ -7,6 +7,7 @@ from enum import IntEnum
 from idweave.core.errors import (
     ConfigError,
     Conflict,
+    DeliveryError,
     FileMistake,
     IdweaveError,
     InputError,
@@ -17,7 +18,11 @@ from idweave.core.errors import (
     StoreError,
     StoreFull,
     StoreVersion,
+    UnsupportedCall,
+    WrongProcess,
+    WrongType,
 )
+from idweave.unionid.errors import DecryptionError, PlatformError
 
 
 class Exit(IntEnum):
@@ -49,6 +54,10 @@ EXIT_OF: dict[type[IdweaveError], Exit] = {
     PolicyError: Exit.USAGE,
     FileMistake: Exit.USAGE,
     InputError: Exit.USAGE,
+    WrongType: Exit.USAGE,
+    UnsupportedCall: Exit.USAGE,
+    WrongProcess: Exit.FAILED,
+    DeliveryError: Exit.FAILED,
     ListenError: Exit.FAILED,
     NotFound: Exit.NOT_FOUND,
     Conflict: Exit.FAILED,
@@ -56,6 +65,8 @@ EXIT_OF: dict[type[IdweaveError], Exit] = {
     StoreFull: Exit.STORE,
     StoreVersion: Exit.STORE,
     StoreError: Exit.STORE,
+    PlatformError: Exit.FAILED,
+    DecryptionError: Exit.FAILED,
     IdweaveError: Exit.FAILED,
 }
 """The exit code of each error; an error of no row has that of the nearest class above it."""

@@ -20,6 +20,7 @@ FILE_VARIABLE = "IDWEAVE_CONFIG"
 PROJECT_VARIABLE = "IDWEAVE_PROJECT"
 OWN_VARIABLES = (FILE_VARIABLE, PROJECT_VARIABLE)
 DEFAULT_PROJECT = "default"
+UNIONID = "unionid"
 
 _PROJECT_NAME = re.compile(r"[A-Za-z0-9_$-]{1,100}\Z")
 _EXAMPLE = "the reference page `configuration` has an example"
@@ -47,6 +48,8 @@ class Settings:
     origins: Mapping[str, str]
     unread: tuple[str, ...]
     """Environment variables that begin like ours and that nobody reads."""
+    unionid: Mapping[str, Any] = field(default_factory=dict)
+    """The tables of ``[unionid]`` as they were written; ``idweave.unionid.config`` checks them."""
 
     @property
     def store_url(self) -> str:
@@ -91,7 +94,8 @@ def load_settings(
     _distinct_variables(declared, source)
     mine = {*OWN_VARIABLES, *map(variable, reader.origins)}
     unread = sorted(name for name in environment if name.startswith(PREFIX) and name not in mine)
-    return Settings(path, values, projects, reader.origins, tuple(unread))
+    own = raw.get(UNIONID, {})
+    return Settings(path, values, projects, reader.origins, tuple(unread), own)
 
 
 def _file(asked: str | None, environment: Mapping[str, str]) -> Path | None:
@@ -113,11 +117,11 @@ def _shape(raw: Mapping[str, Any], source: Source) -> None:
     for row in SETTINGS:
         section, _, name = row.name.partition(".")
         sections.setdefault(section, []).append(name)
-    no_unknown(raw, (*sections, "projects"), source, None)
+    no_unknown(raw, (*sections, "projects", UNIONID), source, None)
     for section, content in raw.items():
         if not isinstance(content, dict):
             raise source.at(section).error("It must be a table.", f"Write [{section}] above it.")
-        if section != "projects":
+        if section not in {"projects", UNIONID}:
             no_unknown(content, sections[section], source, Table(f"[{section}]"))
     known = [row.name for row in PROJECT_SETTINGS]
     for name, content in raw.get("projects", {}).items():

@@ -6,7 +6,7 @@ Pure; serves two instants, two policies, and the preview of what an operator sta
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from .graph import Graph, User
@@ -101,3 +101,21 @@ def _refusals(before: Graph, after: Graph) -> dict[str, int]:
         for key, seen in graph.refusals.items():
             counts[key.reason.value] += sign * seen.times
     return {reason: count for reason, count in sorted(counts.items()) if count}
+
+
+def together(differences: Iterable[Difference]) -> Difference:
+    """The differences of graphs that share nothing, as one."""
+    parts = list(differences)
+    refusals: Counter[str] = Counter()
+    for part in parts:
+        for reason, more in (part.refusals or {}).items():
+            refusals[reason] += more
+    return Difference(
+        made=tuple(sorted(one for part in parts for one in part.made)),
+        gone=tuple(sorted(one for part in parts for one in part.gone)),
+        merged=tuple(sorted(one for part in parts for one in part.merged)),
+        split=tuple(sorted(one for part in parts for one in part.split)),
+        renamed=tuple(sorted(one for part in parts for one in part.renamed)),
+        moved=tuple(sorted((m for part in parts for m in part.moved), key=lambda m: m.identity)),
+        refusals={reason: more for reason, more in sorted(refusals.items()) if more},
+    )

@@ -7,6 +7,10 @@
     │   ├── PolicyError     a policy that cannot be used
     │   └── ConfigError     a setting, flag or environment variable that cannot be used
     ├── InputError          a file, identity or argument that a person gave us and we cannot use
+    │   └── WrongType       an argument of a type that can never be right; a TypeError, too
+    ├── UnsupportedCall     the platform's released SDK has no such call; says which ones do
+    ├── WrongProcess        a tracker was used in a process that was forked from its own
+    ├── DeliveryError       a record could not be delivered while the caller waited for it
     ├── NotFound            nobody and nothing has this identity, id or name
     ├── Conflict            it contradicts what holds already; nothing was changed
     ├── ListenError         a host and port that the server cannot listen on
@@ -75,6 +79,34 @@ class InputError(IdweaveError):
     """A file, identity or argument that a person gave us and that we cannot use."""
 
     code = "INPUT_INVALID"
+
+
+class WrongType(InputError, TypeError):
+    """An argument of a type that can never be right."""
+
+    code = "WRONG_TYPE"
+
+
+class UnsupportedCall(IdweaveError):
+    """The platform's released SDK has no such call. ``platforms`` names those that do."""
+
+    code = "UNSUPPORTED_CALL"
+
+    def __init__(self, message: str, *, platforms: tuple[str, ...] = (), fix: str = "") -> None:
+        super().__init__(message, fix=fix)
+        self.platforms = platforms
+
+
+class WrongProcess(IdweaveError):
+    """A tracker was used in a process that was forked from the one that made it."""
+
+    code = "WRONG_PROCESS"
+
+
+class DeliveryError(IdweaveError):
+    """A record could not be delivered while the caller waited for it."""
+
+    code = "DELIVERY_FAILED"
 
 
 class NotFound(IdweaveError):

@@ -92,6 +92,10 @@ class Touched:
         """An empty one."""
         return cls(set(), set(), set(), set())
 
+    def copy(self) -> Touched:
+        """Another one with the same in it."""
+        return Touched(*(set(getattr(self, name)) for name in self.__slots__))
+
 
 class Graph:
     """Who holds what. Read the tables freely; change them only by the methods."""
@@ -140,13 +144,30 @@ class Graph:
             self._touch(table, key)
 
     def undo(self, trail: Trail) -> None:
-        """Take back the moves of one step, newest first. Steps are undone in reverse order."""
-        for table, key, before in reversed(trail):
+        """Take back the moves of one step. Steps are undone in reverse order. The trail is turned
+        round: undone again, it does the moves again."""
+        trail.reverse()
+        for place, (table, key, before) in enumerate(trail):
+            trail[place] = (table, key, table.get(key, _MISSING))
             if before is _MISSING:
                 del table[key]
             else:
                 table[key] = before
             self._touch(table, key)
+
+    def changes(self, trail: Trail) -> bool:
+        """Whether moves change what later facts meet; refusals are only counted."""
+        return any(table is not self.refusals and table is not self.refused for table, *_ in trail)
+
+    def homes(self, trail: Trail) -> set[User | None]:
+        """The users whose refusals moves count or hand on."""
+        found: set[User | None] = set()
+        for table, key, _ in trail:
+            if table is self.refusals:
+                found.add(key.home)
+            elif table is self.refused or table is self.redirect:
+                found.add(key)
+        return found
 
     def _touch(self, table: dict[Any, Any], key: Any) -> None:
         if table is self.refusals:

@@ -1,7 +1,8 @@
 """The facts of one group in order, with the graph that they make: late ones are put in their place.
 
 A fact that comes in order is one step. For a late one the steps after it are undone, newest first,
-and applied again behind it, so it costs what came after it and never the whole log.
+and done again behind it: as they were, where the late one changed nothing at its own time, else
+anew. So it costs what came after it and never the whole log.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable
 
-from .graph import Graph, Trail
+from .graph import Graph, Trail, User
 from .identity import Fact, Order
 from .policy import Policy
 from .resolve import Outcome, step
@@ -18,14 +19,15 @@ from .resolve import Outcome, step
 class Step:
     """One applied fact: where it was seen (``set_id``), what came of it, and how to undo it."""
 
-    __slots__ = ("fact", "order", "outcome", "set_id", "trail")
+    __slots__ = ("fact", "is_new", "order", "outcome", "set_id", "trail")
 
     def __init__(self, fact: Fact, set_id: int) -> None:
         self.order: Order = fact.order
         self.fact = fact
         self.set_id = set_id
         self.outcome: Outcome
-        self.trail: Trail
+        self.trail: Trail = []
+        self.is_new = True  # not applied yet
 
 
 def _order(step: Step) -> Order:
@@ -47,23 +49,48 @@ class History:
         if not new:
             return
         at = bisect_left(self.steps, new[0].order, key=_order)
-        late, self.steps = self.steps[at:], self.steps[:at]
+        late = self.steps[at:]
+        del self.steps[at:]
+        touched = self.graph.touched.copy() if late else None
         for done in reversed(late):
             self.graph.undo(done.trail)
-        for following in sorted(late + new, key=_order):
-            self._apply(following)
+        self._redo(sorted(late + new, key=_order))
+        if touched and not any(self.graph.changes(fresh.trail) for fresh in new):
+            touched.refusals |= self.graph.touched.refusals
+            self.graph.touched = touched  # what was undone is as it was
+
+    def _redo(self, steps: list[Step]) -> None:
+        """Do steps in order. Until a new one changes who holds what, an old one is done as it was,
+        unless a new one counted a refusal of a user that it is about: then it counts again."""
+        graph, has_changed = self.graph, False
+        again, counted = set[int](), set[User | None]()
+        for done in steps:
+            is_new = done.is_new
+            if is_new or has_changed or not counted.isdisjoint(graph.homes(done.trail)):
+                self._apply(done)
+                counted |= graph.homes(done.trail)
+                has_changed |= is_new and graph.changes(done.trail)
+                again.add(done.set_id)
+                continue
+            graph.undo(done.trail)
+            self.steps.append(done)
+            if done.set_id in again:
+                self._applied.append(done)
 
     def _apply(self, following: Step) -> None:
         self.graph.trail = []
         following.outcome = step(self.graph, following.fact, self.policy)
         following.trail = self.graph.trail
+        following.is_new = False
         self.steps.append(following)
         self._applied.append(following)
 
     def absorb(self, other: History) -> None:
         """Take over the history of a group that shared no fact with this one until now."""
         self.graph.absorb(other.graph, (done.trail for done in other.steps))
-        self.steps = sorted(self.steps + other.steps, key=_order)
+        if other.steps:
+            at = bisect_left(self.steps, other.steps[0].order, key=_order)
+            self.steps[at:] = sorted(self.steps[at:] + other.steps, key=_order)
         self._applied += other._applied
 
     def set_at(self, order: Order) -> int:

@@ -17,7 +17,8 @@ class Named:
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """An event that decided something. ``kind`` is what it says (login, bind …), ``type`` what its
-    record is called on the wire, ``event`` the name of the tracked event, ``sent_by`` the SDK."""
+    record is called on the wire, ``event`` the name of the tracked event, ``sent_by`` the SDK,
+    ``position`` its place in the log."""
 
     reference: str
     time_ms: int
@@ -27,6 +28,7 @@ class Evidence:
     event: str | None
     sent_by: str | None
     received_at_ms: int | None
+    position: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from idweave.core.difference import together
 from idweave.core.identity import Identity
 from idweave.core.policy import Policy
 from idweave.ports import Store
 
-from . import why
+from . import past, why
+from .differing import difference_of
 from .door import Door
 from .explained import DecisionPage, SeparationAnswer, WhyAnswer
+from .operated import DifferenceAnswer
+from .past import Instant, PastEvent, PastIdentity, PastUser, View
 from .reading import canonical_number
 from .ruling import rules_of
-from .telling import Story, seen_groups
+from .telling import Story, seen_groups, stored_name
 
 PAGE_MAX = 1000
 """Rows of one answer. Pages bound the memory of an answer, not what can be asked."""
@@ -47,6 +53,44 @@ class Explaining:
         with self._store.reader() as reader:
             groups = seen_groups(reader, project, one, other)
             return why.separate(Story(reader, project, policy, groups), (one, other))
+
+    def past_lookup(self, project: str, identity: Identity, at: Instant) -> PastIdentity:
+        """Who held an identity at an instant, and what else that user held. Raises NotFound where
+        it had not been seen yet."""
+        policy = self._policy(project)
+        with self._store.reader() as reader:
+            groups = seen_groups(reader, project, identity)
+            return past.Past(View(reader, project, policy), groups, at).identity(identity)
+
+    def past_user(self, project: str, canonical_id: str, at: Instant) -> PastUser:
+        """A user as it was at an instant, by a name that led to it then."""
+        policy = self._policy(project)
+        with self._store.reader() as reader:
+            name, groups = past.groups_of_name(reader, project, canonical_id)
+            return past.Past(View(reader, project, policy), groups, at).named(name)
+
+    def past_event(self, project: str, event: str, at: Instant) -> PastEvent:
+        """Whose an event was, as seen from an instant."""
+        policy = self._policy(project)
+        with self._store.reader() as reader:
+            event_id, groups = past.groups_of_event(reader, project, event)
+            return past.Past(View(reader, project, policy), groups, at).event(event_id)
+
+    def past_users(self, project: str, at: Instant) -> Iterator[PastUser]:
+        """Everybody as they were at an instant, group by group."""
+        policy = self._policy(project)
+        with self._store.reader() as reader:
+            for group in reader.groups(project):
+                then = past.Past(View(reader, project, policy), [group], at)
+                yield from (then.user(user) for user in then.graph.users())
+
+    def past_difference(self, project: str, between: tuple[Instant, Instant]) -> DifferenceAnswer:
+        """What differs between two instants, in the whole project."""
+        policy = self._policy(project)
+        past.check_order(between)
+        with self._store.reader() as reader:
+            found = together(past.differences(View(reader, project, policy), between))
+            return difference_of(found, lambda user: str(stored_name(reader, project, user)))
 
     def _policy(self, project: str) -> Policy:
         """The rules in force in a declared project. Raises NotFound."""

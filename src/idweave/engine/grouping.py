@@ -380,7 +380,7 @@ class Grouping:
         if len(self.identities) > CACHED_IDENTITIES_MAX:
             self.forget()
         steps = sum(len(history.steps) for history in self.histories.values())
-        for number in list(self.histories):
+        for number in list(self.histories)[:-1]:  # the one used last may be large by itself
             if steps <= CACHED_STEPS_MAX:
                 break
             steps -= len(self.histories.pop(number).steps)

@@ -89,6 +89,7 @@ class Story:
             event if isinstance(event, str) else None,
             " ".join(part for part in sent_by if isinstance(part, str)) or None,
             received_at_ms,
+            told.place.payload_id,
         )
 
 

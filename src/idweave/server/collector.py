@@ -67,7 +67,6 @@ class Collector:
         self._commits = commits
         self._body_bytes_max = settings.body_bytes_max
         self._held_bytes_max = settings.queue_bytes_max
-        self._held_bytes = 0
         self._meters = meters
         self._decoders = ThreadPoolExecutor(1, "idweave-decoder")
         self._later: Header = (b"retry-after", str(settings.retry_after_s).encode())
@@ -94,6 +93,8 @@ class Collector:
         handler = self._handlers.get(scope["path"])
         try:
             reply = _NOT_FOUND if handler is None else await handler(scope, receive)
+        except asyncio.CancelledError:  # a stop gives up what its grace did not suffice for
+            reply = self._busy
         except Exception as error:  # noqa: BLE001 - the outermost door: the SDK sends it again
             log(logging.ERROR, "a request failed", error=place_of(error), path=scope["path"])
             reply = self._busy
@@ -143,10 +144,10 @@ class Collector:
         try:
             while True:
                 size += len(parts[-1])
-                self._held_bytes += len(parts[-1])
+                self._meters.body_bytes += len(parts[-1])
                 if size > self._body_bytes_max:
                     return self._large
-                if self._held_bytes > self._held_bytes_max:
+                if self._meters.body_bytes > self._held_bytes_max:
                     return self._busy
                 if not is_more:
                     return b"".join(parts)
@@ -156,7 +157,7 @@ class Collector:
                 parts.append(message["body"])
                 is_more = message.get("more_body", False)
         finally:
-            self._held_bytes -= size
+            self._meters.body_bytes -= size
 
     async def _delivery(self, body: bytes, query: str) -> Delivery | None:
         """What a request holds, checked; None where that is no data at all."""

@@ -66,8 +66,10 @@ class Crowd:
         connection.transport.abort()
 
     def close(self) -> None:
-        """Look no more."""
+        """Cut all that owe us a request: what has not arrived by now is sent again later."""
         self._sweeping.cancel()
+        for connection in list(self._waiting):
+            self._cut(connection)
 
 
 class Connection(HttpToolsProtocol):

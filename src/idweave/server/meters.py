@@ -28,6 +28,8 @@ class Meters:
     """Counts since the start of the process."""
 
     queued: int = 0
+    body_bytes: int = 0
+    """Of bodies that come in pieces, while they come and while they are decoded."""
     commits_failed: int = 0
     commit_seconds: Histogram = field(default_factory=Histogram)
     answered: Counter[int] = field(default_factory=Counter)

@@ -140,11 +140,12 @@ class _Listener:
         self._ticking = asyncio.create_task(self._server.main_loop())
 
     async def stop(self) -> None:
-        """Accept no more, finish the requests under way, and give up those that take too long."""
+        """Accept no more, finish the requests that arrived, and give up those that take too
+        long."""
+        self._crowd.close()
         if self._ticking is not None:
             self._ticking.cancel()
             await self._server.shutdown(sockets=[self._bound])
-        self._crowd.close()
 
 
 # -- sockets ---------------------------------------------------------------------------------------

@@ -48,6 +48,8 @@ def _server(meters: Meters, *, is_ready: bool) -> Iterator[str]:
     yield from _family("idweave_collector_answers_total", "counter", text, answered)
     text = "Requests that wait for their commit."
     yield from _family("idweave_queue_requests", "gauge", text, [("", meters.queued)])
+    text = "Bytes of large bodies that arrive or are decoded."
+    yield from _family("idweave_body_bytes", "gauge", text, [("", meters.body_bytes)])
     text = "Commits that the store refused."
     failed = [("", meters.commits_failed)]
     yield from _family("idweave_commits_failed_total", "counter", text, failed)

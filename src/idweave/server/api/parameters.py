@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 from idweave.core.errors import InputError
 from idweave.core.evidence import VALUE_LENGTH_MAX
+from idweave.core.record import TIME_MAX_MS
 from idweave.engine.engine import ATTRIBUTIONS
 
 LIMIT_MAX = 500
@@ -126,6 +127,27 @@ REMOVED = Parameter(
     {"type": "string", "enum": ["false", "true"], "default": "false"},
     default="false",
 )
+EVENT = Parameter(
+    "event",
+    "An event: its reference, `time-event_id`.",
+    _text(500),
+    {"type": "string", "minLength": 1, "maxLength": 500, "example": "1795599999021-0a1b"},
+    required=True,
+)
+
+
+def _instant(name: str, text: str, most: int) -> Parameter:
+    return Parameter(
+        name, text, _whole(0, most), {"type": "integer", "minimum": 0, "maximum": most}
+    )
+
+
+AT = _instant("at", "As of events up to then, ms since 1970; absent: all of them.", TIME_MAX_MS)
+POSITION = _instant("position", "As known up to this payload of the log; absent: all.", ID_MAX)
+FROM = _instant("from", "The earlier instant, ms since 1970.", TIME_MAX_MS)
+FROM_POSITION = _instant("from_position", "The earlier log position.", ID_MAX)
+TO = _instant("to", "The later instant, ms since 1970; absent: now.", TIME_MAX_MS)
+TO_POSITION = _instant("to_position", "The later log position; absent: now.", ID_MAX)
 EVENT_CURSOR = Parameter(
     "cursor",
     "`next_cursor` of the page before.",

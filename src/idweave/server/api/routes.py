@@ -6,16 +6,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from idweave.engine import explained, operated
+from idweave.engine import explained, operated, past
 
-from . import explaining, handlers, operating, shapes
+from . import explaining, handlers, looking_back, operating, shapes
 from .handlers import Asked, RetryRequest
 from .operating import RemovalRequest, StatementRequest
 from .parameters import (
+    AT,
     ATTRIBUTION,
     CANONICAL_ID,
     COUNT_CURSOR,
+    EVENT,
     EVENT_CURSOR,
+    FROM,
+    FROM_POSITION,
     ID_CURSOR,
     KEY,
     LIMIT,
@@ -23,8 +27,11 @@ from .parameters import (
     OPERATOR_ID,
     OTHER_KEY,
     OTHER_VALUE,
+    POSITION,
     PROJECT,
     REMOVED,
+    TO,
+    TO_POSITION,
     VALUE,
     Parameter,
 )
@@ -167,6 +174,39 @@ ROUTES: tuple[Row, ...] = (
         handlers.stats,
         shapes.ProjectStats,
         (PROJECT,),
+    ),
+    Row(
+        "GET",
+        _IN + "/past/lookup",
+        "Who held an identity at an instant",
+        looking_back.past_lookup,
+        past.PastIdentity,
+        (PROJECT, KEY, VALUE, AT, POSITION),
+    ),
+    Row(
+        "GET",
+        _IN + "/past/users/{canonical_id}",
+        "A user as it was at an instant",
+        looking_back.past_user,
+        past.PastUser,
+        (PROJECT, CANONICAL_ID, AT, POSITION),
+    ),
+    Row(
+        "GET",
+        _IN + "/past/event",
+        "Whose an event was, as seen from an instant",
+        looking_back.past_event,
+        past.PastEvent,
+        (PROJECT, EVENT, AT, POSITION),
+    ),
+    Row(
+        "GET",
+        _IN + "/past/difference",
+        "What differs between two instants",
+        looking_back.past_difference,
+        operated.DifferenceAnswer,
+        (PROJECT, FROM, TO, FROM_POSITION, TO_POSITION),
+        conflicts=True,
     ),
     Row(
         "POST",
