@@ -22,6 +22,7 @@ from . import (
     rejecting,
     replaying,
     serving,
+    trying,
     unionid,
 )
 
@@ -44,6 +45,7 @@ COMMANDS = (
     explaining.app,
     exporting.app,
     replaying.app,
+    trying.app,
     doctor.app,
 )
 """Commands of the first level, by file."""

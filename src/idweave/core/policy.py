@@ -206,7 +206,9 @@ class Policy:
         ranked = []
         for identity in set(identities):
             rule = self.rule(identity.key)
-            if rule is not None and self.links(identity):
+            if rule is None or not rule.enabled or identity in self.blocked:
+                continue
+            if not rule.blocks(identity.value):
                 ranked.append((rule.rank, identity))
         ranked.sort()
         return tuple(identity for _, identity in ranked)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from idweave.core.difference import together
 from idweave.core.identity import Identity
 from idweave.core.policy import Policy
+from idweave.core.record import Project
 from idweave.ports import Store
 
 from . import past, why
@@ -18,6 +20,7 @@ from .past import Instant, PastEvent, PastIdentity, PastUser, View
 from .reading import canonical_number
 from .ruling import rules_of
 from .telling import Story, seen_groups, stored_name
+from .whatif import Trial, WhatIf
 
 PAGE_MAX = 1000
 """Rows of one answer. Pages bound the memory of an answer, not what can be asked."""
@@ -26,6 +29,7 @@ PAGE_MAX = 1000
 class Explaining:
     """Answers to why, why not, how, and what if it were not so."""
 
+    projects: Mapping[str, Project]
     _store: Store
     _door: Door
 
@@ -91,6 +95,14 @@ class Explaining:
         with self._store.reader() as reader:
             found = together(past.differences(View(reader, project, policy), between))
             return difference_of(found, lambda user: str(stored_name(reader, project, user)))
+
+    def what_if(self, project: str, policy: Policy, upto: Instant) -> WhatIf:
+        """What the real history of a project, up to an instant, comes to under another policy:
+        the difference, and its largest changes explained. Nothing is written."""
+        self._policy(project)
+        declared = self.projects[project]
+        with self._store.reader() as reader:
+            return Trial(reader, declared, replace(declared, policy=policy), upto).run()
 
     def _policy(self, project: str) -> Policy:
         """The rules in force in a declared project. Raises NotFound."""

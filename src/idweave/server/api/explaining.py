@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from idweave.core.identity import Identity
-from idweave.engine.explained import DecisionPage, SeparationAnswer, WhyAnswer
+from dataclasses import dataclass
 
+from idweave.core.identity import Identity
+from idweave.engine.access import export_person
+from idweave.engine.answers import EventPage
+from idweave.engine.explained import DecisionAnswer, DecisionPage, SeparationAnswer, WhyAnswer
+from idweave.engine.operated import OperatorFact
+
+from . import shapes
 from .handlers import Asked, as_stored
 
 
@@ -24,6 +30,33 @@ def why(asked: Asked) -> WhyAnswer:
 def separation(asked: Asked) -> SeparationAnswer:
     """What would part two identities."""
     return asked.engine.separation(asked.project, *pair(asked))
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Everything that is held about one person."""
+
+    user: shapes.User
+    profile: shapes.Profile
+    events: tuple[shapes.StoredEvent, ...]
+    decisions: tuple[DecisionAnswer, ...]
+    refusals: tuple[shapes.Refusal, ...]
+    operators: tuple[OperatorFact, ...]
+    rejections: tuple[shapes.Rejected, ...]
+
+
+def person(asked: Asked) -> Person:
+    """Everything that is held about a user."""
+    found = export_person(asked.engine, asked.project, asked.text("canonical_id"))
+    return Person(
+        shapes.user_of(found.user),
+        shapes.profile_of(found.profile),
+        shapes.events_of(EventPage(found.events, None)).events,
+        found.decisions,
+        shapes.refusals_of(found.refusals, None).refusals,
+        found.operators,
+        shapes.rejections_of(found.rejections, None).rejections,
+    )
 
 
 def decisions(asked: Asked) -> DecisionPage:

@@ -128,6 +128,14 @@ ROUTES: tuple[Row, ...] = (
     ),
     Row(
         "GET",
+        _USER + "/export",
+        "Everything that is held about one person",
+        explaining.person,
+        explaining.Person,
+        _OF_USER,
+    ),
+    Row(
+        "GET",
         _IN + "/why",
         "Why two identities are one user, or why not",
         explaining.why,
