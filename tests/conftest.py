@@ -12,6 +12,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A machine that is busy with other things is no reason to fail.
+settings.register_profile(
+    "idweave", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("idweave")
 
 ALLOWED = Path(__file__).with_name("skips_allowed.txt")
 

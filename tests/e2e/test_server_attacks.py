@@ -256,6 +256,44 @@ def test_s6_a_name_can_be_allowed() -> None:
     assert answers == [200, 200, 200, 421]
 
 
+# -- S7: SQL ---------------------------------------------------------------------------------------
+
+SQL = [
+    "'; DROP TABLE payload; --",
+    '" OR ""="',
+    "x') UNION SELECT name FROM sqlite_master --",
+    "%",
+    "_",
+    "\\'",
+    "1; PRAGMA user_version = 99",
+]
+
+
+@pytest.mark.parametrize("text", SQL)
+def test_s7_sql_in_values_names_and_questions_is_text(server: Served, text: str) -> None:
+    hostile = record(
+        1,
+        event="Buy",
+        distinct_id=text,
+        identities={"$identity_login_id": text},
+        properties={text: text},
+    )
+    undeclared = record(2, identities={text: "x"})
+    other = record(3, project=text)
+    assert server.send(hostile, undeclared, other, record(4)).status_code == 200
+    asked = {"key": "$identity_login_id", "value": text}
+    found = server.api.get("/v1/projects/default/lookup", params=asked).json()
+    assert [one["value"] for one in found["user"]["identities"]] == [text.strip()]
+    for name in ("key", "value"):
+        answer = server.api.get("/v1/projects/default/lookup", params=asked | {name: text + "x"})
+        assert answer.status_code == 404
+    for path in ("users", "refusals", "rejections"):
+        query = {"limit": text, "cursor": text, "attribution": text, "code": text}
+        assert server.api.get(f"/v1/projects/default/{path}", params=query).status_code < 500
+    stats = server.stats()
+    assert (stats["users"], stats["accepted"], stats["rejected"]) == (2, 2, 1)
+
+
 # -- S8, S11: paths, headers, logs -----------------------------------------------------------------
 
 PATHS = [

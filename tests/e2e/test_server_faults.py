@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
+import random
 import signal
 import socket
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 
 from idweave.core.errors import StoreFull
+from idweave.engine.engine import Engine
 from idweave.ports import Changes
 from idweave.stores import OpenStore, open_store
 from idweave.stores.memory import MemoryStore
+from idweave.wire import decode
 
 from .serving import (
+    NOW_MS,
+    PROJECTS,
     WAIT_S,
     Served,
     body_of,
@@ -77,6 +84,87 @@ def test_f4_every_way_in_says_503_when_the_disk_is_full(path: str) -> None:
     store.is_full = True
     with served(store) as server:
         assert server.send(record(1), path=path).status_code == 503
+
+
+# -- F7: the clock jumps ---------------------------------------------------------------------------
+
+HOUR_MS, YEAR_MS = 3_600_000, 365 * 86_400_000
+JUMPS_MS = [0, HOUR_MS, -HOUR_MS, 10 * YEAR_MS, -10 * YEAR_MS, 0]
+
+
+def test_f7_whatever_the_clock_does_times_are_kept_as_sent_and_as_received(
+    store: OpenStore,
+) -> None:
+    now = [NOW_MS]
+    engine = Engine(store, PROJECTS, clock=lambda: now[0])
+    for number, jump in enumerate(JUMPS_MS):
+        now[0] = NOW_MS + jump
+        delivery = engine.parse(decode(body_of(record(number)), ""), now[0])
+        assert engine.accept([delivery])[0].accepted == 1
+    found = [
+        (event.time_ms, event.received_at_ms)
+        for name in engine.user_names("default")
+        for event in engine.events("default", name).events
+    ]
+    expected = [(record(n)["time"], NOW_MS + jump) for n, jump in enumerate(JUMPS_MS)]
+    assert sorted(found) == expected
+    with closing(open_store("memory:")) as scratch:
+        assert list(engine.replay(scratch).export("default")) == list(engine.export("default"))
+
+
+@pytest.mark.parametrize(
+    ("jump", "expected"),
+    [
+        (0, []),
+        (HOUR_MS, []),
+        (-HOUR_MS, []),
+        (10 * YEAR_MS, ["EXPIRED_RECORD"]),
+        (-10 * YEAR_MS, ["EXPIRED_RECORD"]),
+    ],
+)
+def test_f7_outside_the_time_window_a_record_is_kept_as_expired(
+    jump: int, expected: list[str]
+) -> None:
+    projects = {"default": replace(PROJECTS["default"], time_window=True)}
+    with closing(open_store("memory:")) as store:
+        engine = Engine(store, projects, clock=lambda: NOW_MS + jump)
+        engine.accept([engine.parse(decode(body_of(record(1)), ""), engine.clock())])
+        assert [one.code for one in engine.rejections("default")] == expected
+
+
+# -- F8: out of order ------------------------------------------------------------------------------
+
+
+def people_meeting() -> list[dict[str, Any]]:
+    """Records of five devices and three people, who log in, bind and unbind one phone."""
+    made = []
+    for number in range(60):
+        carried = {"$identity_cookie_id": f"d{number % 5}"}
+        if number % 3 == 0:
+            carried["$identity_login_id"] = f"p{number % 7 % 3}"
+        if number % 11 == 0:
+            carried["$identity_mobile"] = "13800000000"
+        more: dict[str, Any] = {"identities": carried}
+        if number % 17 == 16:
+            phone = {"$identity_mobile": "13800000000"}
+            more = {"type": "track_id_unbind", "event": "$UnbindID", "identities": phone}
+        made.append(record(number, **more))
+    return made
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_f8_records_in_any_order_and_any_batches_make_the_same_graph(seed: int) -> None:
+    chance, sent = random.Random(seed), people_meeting()
+    with served(open_store("memory:")) as one, served(open_store("memory:")) as other:
+        assert one.send(*sent).status_code == 200
+        chance.shuffle(sent)
+        while sent:
+            size = chance.randrange(1, 20)
+            assert other.send(*sent[:size]).status_code == 200
+            del sent[:size]
+        graph = list(one.engine.export("default"))
+        assert list(other.engine.export("default")) == graph
+        assert len(graph) > 1
 
 
 # -- F9: the same request twice at once ------------------------------------------------------------

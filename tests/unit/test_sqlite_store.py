@@ -17,6 +17,7 @@ from idweave.core.errors import InputError, StoreBusy, StoreError, StoreVersion
 from idweave.ports import Changes, PayloadRow
 from idweave.stores import open_store
 from idweave.stores.sqlite import SqliteStore
+from idweave.stores.sqlite.health import examine
 from idweave.stores.sqlite.schema import APPLICATION_ID, MIGRATIONS, migrate
 
 P = "shop"
@@ -237,6 +238,23 @@ def test_a_reading_store_cannot_write(path: Path) -> None:
         assert count(store) == 1
 
 
+def files(path: Path) -> dict[str, bytes]:
+    """The store and its log."""
+    names = (path.name, f"{path.name}-wal")
+    return {name: path.with_name(name).read_bytes() for name in names}
+
+
+def test_reading_what_a_killed_process_left_changes_nothing(path: Path) -> None:
+    with other_process(HOLD, path) as holder:
+        holder.kill()
+        holder.wait()
+    before = files(path)
+    with opened(path, read_only=True) as store:
+        assert count(store) == 1
+    examine(path, thorough=True)
+    assert files(path) == before
+
+
 # -- migrations ------------------------------------------------------------------------------------
 
 
@@ -270,6 +288,51 @@ def test_a_migration_that_is_killed_half_way_is_done_again(path: Path) -> None:
     run = subprocess.run([sys.executable, "-c", dedent(code), str(path)], check=False)
     assert run.returncode == 9
     assert tables(path) == []
+    with opened(path) as store:
+        store.commit(counted())
+        assert count(store) == 1
+
+
+KILL_EVERYWHERE = """
+    import os, sqlite3, sys
+    from contextlib import closing
+    from idweave.stores.sqlite.schema import migrate
+
+    def migrate_until(end, path):
+        left = [end]
+        def count(statement):
+            left[0] -= 1
+            if left[0] == 0:
+                os._exit(9)
+        with closing(sqlite3.connect(path, isolation_level=None)) as file:
+            file.set_trace_callback(count)
+            migrate(file, path)
+
+    def tables(path):
+        with closing(sqlite3.connect(path)) as file:
+            (count,) = file.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            return count
+
+    path, end, code = sys.argv[1], 0, 9
+    while code:
+        end += 1
+        child = os.fork()
+        if not child:
+            migrate_until(end, path)
+            os._exit(0)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert (tables(path) > 0) == (code == 0), end
+    print(end - 1)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot fork")
+def test_f15_a_migration_killed_at_any_of_its_statements_leaves_nothing_and_is_done_again(
+    path: Path,
+) -> None:
+    command = [sys.executable, "-c", dedent(KILL_EVERYWHERE), str(path)]
+    run = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert int(run.stdout) > sum(map(len, MIGRATIONS))
     with opened(path) as store:
         store.commit(counted())
         assert count(store) == 1

@@ -176,12 +176,24 @@ def _file(path: Path, health: Health) -> Findings:
         yield Finding(Level.FAIL, "store", f"SQLite finds: {flaw}", fix)
     if health.flaws == ():
         yield Finding(Level.OK, "store", "every page and index is sound")
-    fix = "Look for a reader that never ends; the log is folded back when it has gone."
-    level = Level.WARN if health.wal_bytes > WAL_WARN_BYTES else Level.OK
-    yield Finding(level, "store", f"write-ahead log: {bytes_text(health.wal_bytes)}", fix)
+    yield from _log(health)
     pid = held_by(path)
     text = f"process {pid} writes to it" if pid else "no process writes to it"
     yield Finding(Level.OK, "store", text)
+
+
+def _log(health: Health) -> Findings:
+    fix = "Look for a reader that never ends; the log is folded back when it has gone."
+    level = Level.WARN if health.wal_bytes > WAL_WARN_BYTES else Level.OK
+    yield Finding(level, "store", f"write-ahead log: {bytes_text(health.wal_bytes)}", fix)
+    if health.log is None or not health.log.lost:
+        return
+    kept, lost = map(number_text, (health.log.commits, health.log.lost))
+    text = f"the write-ahead log is damaged: {kept} commits are read, {lost} behind them are not"
+    fix = "Copy the store's files before anything writes; then go on with what is read."
+    if health.log.lost == 1:
+        text += ", as a power loss leaves one that was never acknowledged"
+    yield Finding(Level.WARN if health.log.lost == 1 else Level.FAIL, "store", text, fix)
 
 
 def _content(session: Session, opened: OpenStore) -> Findings:

@@ -11,6 +11,8 @@
     ├── UnsupportedCall     the platform's released SDK has no such call; says which ones do
     ├── WrongProcess        a tracker was used in a process that was forked from its own
     ├── DeliveryError       a record could not be delivered while the caller waited for it
+    ├── PlatformError       a platform refused or was not reached (unionid); UNIONID_<action>
+    ├── DecryptionError     encrypted user data that cannot be believed (unionid)
     ├── NotFound            nobody and nothing has this identity, id or name
     ├── Conflict            it contradicts what holds already; nothing was changed
     ├── ListenError         a host and port that the server cannot listen on

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from idweave.core.errors import InputError, NotFound
+from idweave.core.errors import InputError, NotFound, StoreError
 from idweave.core.identity import KIND_OF_TYPE, Kind, Order
 from idweave.core.record import Rejection
 from idweave.ports import Entry, Reader, Run, Sighting, UserRow
@@ -141,6 +141,12 @@ class Walk:
             yield heapq.heappop(waiting)[2]
 
 
+def damaged(payload_id: int) -> StoreError:
+    """What is raised for a stored request that cannot be read any more."""
+    fix = "Put back the last sound copy of the store, or go on without this request."
+    return StoreError(f"Request {payload_id} is damaged in the store.", fix=fix)
+
+
 class Payloads:
     """Records by place; the payloads of one answer are read and decoded once each."""
 
@@ -160,5 +166,7 @@ class Payloads:
                 self._read.clear()
             self._read[payload_id] = (stored.received_at_ms, read_payload(stored.body))
         received_at_ms, records = self._read[payload_id]
+        if nth >= len(records):
+            raise damaged(payload_id)
         record = records[nth]
         return None if isinstance(record, Rejection) else (received_at_ms, record)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from idweave.wire import read_payload
 from .answers import Receipt, RetrySummary
 from .door import Door
 from .intake import WHOLE_REQUEST, Delivery
+from .reading import damaged
 
 RETRIED_AT_ONCE = 500
 """Rejections tried in one transaction."""
@@ -30,7 +32,10 @@ def raw_text(reader: Reader, row: RejectionRow) -> str:
     raw = _record(said, row)
     if isinstance(raw, dict):
         return json.dumps(raw, ensure_ascii=False)[:RAW_SHOWN_MAX]
-    return gzip.decompress(said.body)[:RAW_SHOWN_MAX].decode("utf-8", "backslashreplace")
+    try:
+        return gzip.decompress(said.body)[:RAW_SHOWN_MAX].decode("utf-8", "backslashreplace")
+    except (OSError, EOFError, zlib.error):
+        raise damaged(said.payload_id) from None
 
 
 def _record(said: PayloadRow, row: RejectionRow) -> dict[str, Any] | Rejection | None:

@@ -11,6 +11,7 @@ from idweave.wire import read_payload
 
 from .door import Door
 from .intake import Delivery
+from .reading import damaged
 
 
 def replay_deliveries(reader: Reader, door: Door) -> Iterator[Delivery]:
@@ -24,6 +25,8 @@ def replay_deliveries(reader: Reader, door: Door) -> Iterator[Delivery]:
 
 def _delivery(door: Door, places: tuple[int, ...], said: PayloadRow) -> Delivery:
     records = read_payload(said.body)
+    if places[-1] >= len(records):
+        raise damaged(said.payload_id)
     items = tuple(door.again(records[nth], said, vouched=True) for nth in places)
     return Delivery(
         said.body, said.received_at_ms, items, said.project, stated=said.stated, places=places

@@ -6,8 +6,9 @@ import json
 import re
 from collections.abc import Sequence
 from hashlib import blake2b
-from struct import pack, unpack_from
+from struct import error, pack, unpack_from
 
+from idweave.core.errors import StoreError
 from idweave.core.identity import KIND_OF_TYPE, Kind, Order
 from idweave.ports import Entry, SetKey
 
@@ -57,7 +58,15 @@ def pack_entries(entries: Sequence[Entry]) -> bytes:
 
 
 def unpack_entries(blob: bytes) -> tuple[Entry, ...]:
-    """The entries of a blob."""
+    """The entries of a blob. Raises StoreError for one that the disk did not keep."""
+    try:
+        return _entries(blob)
+    except (ValueError, TypeError, IndexError, error):
+        fix = "Run `idweave doctor`, and put back the last sound copy."
+        raise StoreError("Events in the store are damaged.", fix=fix) from None
+
+
+def _entries(blob: bytes) -> tuple[Entry, ...]:
     if blob[:1] == _TEXT:
         return tuple(Entry(*fields) for fields in json.loads(blob[1:]))
     count = len(blob) // ENTRY_BYTES

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from idweave.core.errors import StoreBusy
 
+from .connecting import connect_read_only
 from .lock import WriterLock, holder
 from .schema import APPLICATION_ID, MIGRATIONS
+from .wal import LogState, read_log
 
 NEWEST_VERSION = len(MIGRATIONS)
 
@@ -18,27 +19,28 @@ NEWEST_VERSION = len(MIGRATIONS)
 @dataclass(frozen=True, slots=True)
 class Health:
     """``is_ours``: the file is an idweave store. ``flaws`` are SQLite's own words, none in a sound
-    file; None where they were not looked for."""
+    file; they and ``log`` are None where they were not looked for."""
 
     is_ours: bool
     schema_version: int
     wal_bytes: int
     flaws: tuple[str, ...] | None
+    log: LogState | None
 
 
 def examine(path: Path, *, thorough: bool) -> Health:
     """Look at a store's file without changing it. Raises sqlite3.Error for what is no database."""
     wal = path.with_name(path.name + "-wal")
     wal_bytes = wal.stat().st_size if wal.exists() else 0
-    with closing(sqlite3.connect(path, timeout=5)) as connection:
-        connection.execute("PRAGMA query_only = ON")
+    log = read_log(path) if thorough else None
+    with closing(connect_read_only(path)) as connection:
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         flaws = None
         if thorough:
             said = connection.execute("PRAGMA integrity_check(10)").fetchall()
             flaws = tuple(text for (text,) in said if text != "ok")
-    return Health(application == APPLICATION_ID, version, wal_bytes, flaws)
+    return Health(application == APPLICATION_ID, version, wal_bytes, flaws, log)
 
 
 def held_by(path: Path) -> str | None:

@@ -24,6 +24,7 @@ from idweave.ports import (
 
 from . import writes
 from .codec import digest, order_of, pack_event, unpack_entries, unpack_event
+from .connecting import connect, connect_read_only
 from .lock import WriterLock
 from .reader import SqliteReader
 from .schema import migrate, refuse_other_versions
@@ -83,7 +84,6 @@ class SqliteStore:
             self._lock = WriterLock(self.path)
         self._writer = self._connect()
         if self.read_only:
-            self._writer.execute("PRAGMA query_only = ON")
             refuse_other_versions(self._writer, str(self.path))
         else:
             migrate(self._writer, str(self.path))  # before WAL, which a refused file must not get
@@ -91,10 +91,7 @@ class SqliteStore:
         self.names = Names(self._writer)
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self.path, isolation_level=None, check_same_thread=False, cached_statements=256
-        )
-        connection.execute("PRAGMA busy_timeout = 5000")
+        connection = connect_read_only(self.path) if self.read_only else connect(self.path)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("PRAGMA temp_store = MEMORY")
