@@ -15,6 +15,7 @@ from . import past, why
 from .differing import difference_of
 from .door import Door
 from .explained import DecisionPage, SeparationAnswer, WhyAnswer
+from .guarding import Guard, GuardReport, newest_ms
 from .operated import DifferenceAnswer
 from .past import Instant, PastEvent, PastIdentity, PastUser, View
 from .reading import canonical_number
@@ -103,6 +104,12 @@ class Explaining:
         declared = self.projects[project]
         with self._store.reader() as reader:
             return Trial(reader, declared, replace(declared, policy=policy), upto).run()
+
+    def guard(self, project: str) -> GuardReport:
+        """What looks like many people taken for one, with the numbers and what to do."""
+        policy = self._policy(project)
+        with self._store.reader() as reader:
+            return Guard(project, policy).report(reader, newest_ms(reader, project))
 
     def _policy(self, project: str) -> Policy:
         """The rules in force in a declared project. Raises NotFound."""

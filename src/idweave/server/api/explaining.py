@@ -8,6 +8,7 @@ from idweave.core.identity import Identity
 from idweave.engine.access import export_person
 from idweave.engine.answers import EventPage
 from idweave.engine.explained import DecisionAnswer, DecisionPage, SeparationAnswer, WhyAnswer
+from idweave.engine.guarding import GuardReport
 from idweave.engine.operated import OperatorFact
 
 from . import shapes
@@ -67,3 +68,8 @@ def decisions(asked: Asked) -> DecisionPage:
         offset=asked.whole("cursor"),
         limit=asked.whole("limit"),
     )
+
+
+def guard(asked: Asked) -> GuardReport:
+    """What looks like many people taken for one."""
+    return asked.engine.guard(asked.project)

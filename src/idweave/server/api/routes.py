@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from idweave.engine import explained, operated, past
+from idweave.engine import explained, guarding, operated, past
 
 from . import explaining, handlers, looking_back, operating, shapes
 from .handlers import Asked, RetryRequest
@@ -181,6 +181,14 @@ ROUTES: tuple[Row, ...] = (
         "Counts of a project",
         handlers.stats,
         shapes.ProjectStats,
+        (PROJECT,),
+    ),
+    Row(
+        "GET",
+        _IN + "/guard",
+        "What looks like many people taken for one",
+        explaining.guard,
+        guarding.GuardReport,
         (PROJECT,),
     ),
     Row(
