@@ -44,6 +44,7 @@ MISTAKES = [
     ('[[keys]]\nkey = "a"\n[[keys]]\nkey = "a"', 4, "key", "Keep one"),
     ('merge = "all"', 1, "merge", "any, explicit, never"),
     ('\nextend = "sensors"', 2, "extend", "Did you mean extends"),
+    ('name = "a"\nextends = "sensor"', 2, "extends", "Did you mean sensors"),
     ("name = 3", 1, "name", "quotes"),
     ('keys = ["a"]', 1, "keys", "[[keys]]"),
     ('apart = [["a", "b"]]', 1, "apart", '[["key", "value"], ["key", "value"]]'),

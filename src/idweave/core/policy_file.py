@@ -90,9 +90,18 @@ def policy_from(raw: Mapping[str, Any]) -> Policy:
     return _policy(raw, Source("", "policy", PolicyError))
 
 
+def _start(raw: Mapping[str, Any], source: Source) -> Policy:
+    """The preset that a policy extends."""
+    where = source.at("extends")
+    name = text_of(raw, where)
+    if name not in PRESETS:
+        raise where.error(f"There is no preset {name!r}.", suggest(name, PRESETS))
+    return preset(name)
+
+
 def _policy(raw: Mapping[str, Any], source: Source) -> Policy:
     no_unknown(raw, POLICY_FIELDS, source, None)
-    start = preset(text_of(raw, source.at("extends"))) if "extends" in raw else Policy(())
+    start = _start(raw, source) if "extends" in raw else Policy(())
     switches: dict[str, Any] = {
         field: choice(raw[field], kinds, source.at(field))
         for field, kinds in SWITCHES.items()

@@ -113,14 +113,14 @@ def count(value: Any, least: int, where: Where) -> int:
     """A whole number of at least ``least``."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= least:
         return value
-    raise where.error(f"{value!r} is not one.", f"Write a whole number, {least} or more.")
+    raise where.error(f"{value!r} is no number for it.", f"Write a whole number, {least} or more.")
 
 
 def flag(value: Any, where: Where) -> bool:
     """True or false."""
     if isinstance(value, bool):
         return value
-    raise where.error(f"{value!r} is neither.", "Write true or false.")
+    raise where.error(f"{value!r} is neither true nor false.", "Write true or false.")
 
 
 def choice(value: Any, kinds: type[StrEnum], where: Where) -> StrEnum:
