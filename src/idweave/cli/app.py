@@ -23,8 +23,10 @@ from . import (
     rejecting,
     replaying,
     serving,
+    tracking,
     trying,
     unionid,
+    visiting,
 )
 
 ABOUT = "Every ID, one user: receives what SDKs send, and says who is who."
@@ -49,6 +51,8 @@ COMMANDS = (
     replaying.app,
     trying.app,
     doctor.app,
+    tracking.app,
+    visiting.app,
 )
 """Commands of the first level, by file."""
 

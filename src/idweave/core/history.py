@@ -54,28 +54,30 @@ class History:
         touched = self.graph.touched.copy() if late else None
         for done in reversed(late):
             self.graph.undo(done.trail)
-        self._redo(sorted(late + new, key=_order))
-        if touched and not any(self.graph.changes(fresh.trail) for fresh in new):
+        has_changed = self._redo(sorted(late + new, key=_order))
+        if touched and not has_changed:
             touched.refusals |= self.graph.touched.refusals
             self.graph.touched = touched  # what was undone is as it was
 
-    def _redo(self, steps: list[Step]) -> None:
-        """Do steps in order. Until a new one changes who holds what, an old one is done as it was,
-        unless a new one counted a refusal of a user that it is about: then it counts again."""
+    def _redo(self, steps: list[Step]) -> bool:
+        """Do steps in order. Until one that is applied changes who holds what, an old one is done
+        as it was, unless a refusal was counted of a user that it is about: then it is applied, to
+        count again. (What it makes is then not what later trails refer to, so that one is a change,
+        too.) Returns whether anything changed."""
         graph, has_changed = self.graph, False
         again, counted = set[int](), set[User | None]()
         for done in steps:
-            is_new = done.is_new
-            if is_new or has_changed or not counted.isdisjoint(graph.homes(done.trail)):
+            if done.is_new or has_changed or not counted.isdisjoint(graph.homes(done.trail)):
                 self._apply(done)
                 counted |= graph.homes(done.trail)
-                has_changed |= is_new and graph.changes(done.trail)
+                has_changed |= graph.changes(done.trail)
                 again.add(done.set_id)
                 continue
             graph.undo(done.trail)
             self.steps.append(done)
             if done.set_id in again:
                 self._applied.append(done)
+        return has_changed
 
     def _apply(self, following: Step) -> None:
         self.graph.trail = []
