@@ -296,7 +296,8 @@ def test_a_migration_that_is_killed_half_way_is_done_again(path: Path) -> None:
 KILL_EVERYWHERE = """
     import os, sqlite3, sys
     from contextlib import closing
-    from idweave.stores.sqlite.schema import migrate
+    from pathlib import Path
+    from idweave.stores.sqlite.schema import MIGRATIONS, migrate
 
     def migrate_until(end, path):
         left = [end]
@@ -308,20 +309,33 @@ KILL_EVERYWHERE = """
             file.set_trace_callback(count)
             migrate(file, path)
 
-    def tables(path):
-        with closing(sqlite3.connect(path)) as file:
-            (count,) = file.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            return count
+    def objects(file):
+        return file.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
 
-    path, end, code = sys.argv[1], 0, 9
+    def after(version):
+        with closing(sqlite3.connect(":memory:")) as file:
+            for statements in MIGRATIONS[:version]:
+                for statement in statements:
+                    file.execute(statement)
+            return objects(file)
+
+    def state(path):
+        with closing(sqlite3.connect(path)) as file:
+            return file.execute("PRAGMA user_version").fetchone()[0], objects(file)
+
+    path, end, code, newest = sys.argv[1], 0, 9, len(MIGRATIONS)
+    whole = {(version, after(version)) for version in range(newest + 1)}
     while code:
         end += 1
+        Path(path).unlink(missing_ok=True)
         child = os.fork()
         if not child:
             migrate_until(end, path)
             os._exit(0)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        assert (tables(path) > 0) == (code == 0), end
+        assert state(path) in whole, end
+        migrate_until(0, path)
+        assert state(path) == (newest, after(newest)), end
     print(end - 1)
 """
 

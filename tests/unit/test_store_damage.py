@@ -199,3 +199,18 @@ def test_f2_a_stored_request_that_cannot_be_read_is_named(
         ran = idweave(*words, "--store", "store.db")
         assert ran.code == 4, ran.out
         assert "Request 1 is damaged" in ran.err
+
+
+def test_f2_a_damaged_schema_is_said_to_be_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fill(Path("store.db"), [record(1, {"mp_id": "d"})])
+    content = Path("store.db").read_bytes()
+    Path("store.db").write_bytes(
+        content.replace(b"CREATE TABLE payload", b"CREATE T\xffBLE payload")
+    )
+    for words, code in ((("stats",), 4), (("doctor",), 1)):
+        ran = idweave(*words, "--store", "store.db")
+        assert ran.code == code, ran.err
+        assert "schema is damaged" in ran.out + ran.err

@@ -25,6 +25,12 @@ EventColumn = bytes | str
 """An event id as a column: 16 bytes where it is 32 hex digits (as all records have), else text."""
 
 
+def damaged() -> StoreError:
+    """What is raised for columns that the disk did not keep."""
+    fix = "Run `idweave doctor`, and put back the last sound copy."
+    return StoreError("Rows of the store are damaged.", fix=fix)
+
+
 def pack_event(event_id: str) -> EventColumn:
     """An event id as a column."""
     return bytes.fromhex(event_id) if _HEX_ID.match(event_id) else event_id
@@ -41,8 +47,11 @@ def order_columns(order: Order) -> tuple[int, int, EventColumn]:
 
 
 def order_of(time_ms: int, kind: int, event: EventColumn) -> Order:
-    """The order of three columns."""
-    return Order(time_ms, Kind(kind), unpack_event(event))
+    """The order of three columns. Raises StoreError for a kind that there is not."""
+    try:
+        return Order(time_ms, Kind(kind), unpack_event(event))
+    except ValueError:
+        raise damaged() from None
 
 
 def pack_entries(entries: Sequence[Entry]) -> bytes:
@@ -62,8 +71,7 @@ def unpack_entries(blob: bytes) -> tuple[Entry, ...]:
     try:
         return _entries(blob)
     except (ValueError, TypeError, IndexError, error):
-        fix = "Run `idweave doctor`, and put back the last sound copy."
-        raise StoreError("Events in the store are damaged.", fix=fix) from None
+        raise damaged() from None
 
 
 def _entries(blob: bytes) -> tuple[Entry, ...]:

@@ -10,7 +10,7 @@ LOCK_S_MAX = 5.0
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection that may write, and makes the file where there is none."""
+    """A connection that may write, durably, and makes the file where there is none."""
     return _connect(path.absolute().as_uri())
 
 
@@ -21,7 +21,7 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
 
 
 def _connect(uri: str) -> sqlite3.Connection:
-    return sqlite3.connect(
+    connection = sqlite3.connect(
         uri,
         uri=True,
         timeout=LOCK_S_MAX,
@@ -29,3 +29,12 @@ def _connect(uri: str) -> sqlite3.Connection:
         check_same_thread=False,
         cached_statements=256,
     )
+    try:
+        connection.execute("PRAGMA synchronous = FULL")  # the first statement reads the schema
+    except UnicodeDecodeError:  # of a message that quotes what is damaged
+        connection.close()
+        raise sqlite3.DatabaseError("the schema is damaged") from None
+    except BaseException:
+        connection.close()
+        raise
+    return connection

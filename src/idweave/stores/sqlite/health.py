@@ -34,6 +34,7 @@ def examine(path: Path, *, thorough: bool) -> Health:
     wal_bytes = wal.stat().st_size if wal.exists() else 0
     log = read_log(path) if thorough else None
     with closing(connect_read_only(path)) as connection:
+        connection.text_factory = _legible  # what is damaged may be quoted
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         flaws = None
@@ -41,6 +42,10 @@ def examine(path: Path, *, thorough: bool) -> Health:
             said = connection.execute("PRAGMA integrity_check(10)").fetchall()
             flaws = tuple(text for (text,) in said if text != "ok")
     return Health(application == APPLICATION_ID, version, wal_bytes, flaws, log)
+
+
+def _legible(text: bytes) -> str:
+    return text.decode("utf-8", "replace")
 
 
 def held_by(path: Path) -> str | None:

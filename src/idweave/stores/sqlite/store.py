@@ -92,7 +92,6 @@ class SqliteStore:
 
     def _connect(self) -> sqlite3.Connection:
         connection = connect_read_only(self.path) if self.read_only else connect(self.path)
-        connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute(f"PRAGMA cache_size = -{PAGE_CACHE_KIB}")
@@ -117,11 +116,11 @@ class SqliteStore:
 
     def high_marks(self) -> HighMarks:
         """See :class:`idweave.ports.Store`."""
-        row = self._writer.execute(
+        (row,) = self._rows(
             "SELECT (SELECT max(payload_id) FROM payload), (SELECT max(identity_id) FROM identity),"
             " (SELECT max(set_id) FROM identity_set), (SELECT max(group_id) FROM identity_group),"
             " (SELECT seq FROM sqlite_sequence WHERE name = 'rejection')"
-        ).fetchone()
+        )
         return HighMarks(*(number or 0 for number in row))
 
     def find_sets(self, project: str, keys: Sequence[SetKey]) -> dict[SetKey, SetRow]:
@@ -129,7 +128,7 @@ class SqliteStore:
         by_digest = {digest(key): key for key in keys}
         found: dict[SetKey, SetRow] = {}
         for part in chunks(list(by_digest)):
-            rows = self._writer.execute(
+            rows = self._rows(
                 "SELECT s.digest, s.set_id, i.group_id,"
                 " (SELECT max(last_ms) FROM sighting g WHERE g.set_id = s.set_id)"
                 " FROM identity_set s LEFT JOIN identity i ON i.identity_id = s.link_id"
@@ -147,7 +146,7 @@ class SqliteStore:
         wanted = set(identities)
         found: dict[Identity, IdentityRow] = {}
         for part in chunks(list({identity.value for identity in wanted})):
-            rows = self._writer.execute(
+            rows = self._rows(
                 "SELECT identity_id, key_id, value, group_id FROM identity"
                 f" WHERE project_id = ? AND value IN ({marks(part)})",
                 (self.names.project(project), *part),
@@ -162,7 +161,7 @@ class SqliteStore:
         """See :class:`idweave.ports.Store`."""
         found: dict[int, GroupRow] = {}
         for part in chunks(list(group_ids)):
-            rows = self._writer.execute(
+            rows = self._rows(
                 f"SELECT * FROM identity_group WHERE group_id IN ({marks(part)})", part
             )
             for group_id, contested, size, time_ms, kind, event, founder_set in rows:
@@ -174,7 +173,7 @@ class SqliteStore:
         """See :class:`idweave.ports.Store`."""
         found: dict[int, str] = {}
         for part in chunks(list(names)):
-            rows = self._writer.execute(
+            rows = self._rows(
                 "SELECT name, founder_event FROM user"
                 f" WHERE project_id = ? AND name IN ({marks(part)})",
                 (self.names.project(project), *part),
@@ -184,7 +183,7 @@ class SqliteStore:
 
     def members(self, group_id: int) -> list[IdentityRow]:
         """See :class:`idweave.ports.Store`."""
-        rows = self._writer.execute(
+        rows = self._rows(
             "SELECT identity_id, key_id, value FROM identity WHERE group_id = ?", (group_id,)
         )
         return [
@@ -194,15 +193,16 @@ class SqliteStore:
 
     def facts(self, group_id: int) -> Iterator[tuple[int, SetKey, Fact]]:
         """See :class:`idweave.ports.Store`."""
-        for key, sighting in told(self._writer, self.names, group_id):
-            for entry in sighting.entries:
-                fact = fact_of(entry, key)
-                if fact is not None:
-                    yield sighting.set_id, key, fact
+        with self._asked():
+            for key, sighting in told(self._writer, self.names, group_id):
+                for entry in sighting.entries:
+                    fact = fact_of(entry, key)
+                    if fact is not None:
+                        yield sighting.set_id, key, fact
 
     def seen(self, project: str, set_id: int, from_ms: int, to_ms: int) -> set[str]:
         """See :class:`idweave.ports.Store`."""
-        rows = self._writer.execute(
+        rows = self._rows(
             "SELECT entries FROM sighting WHERE set_id = ? AND last_ms >= ? AND first_ms <= ?",
             (set_id, from_ms, to_ms),
         )
@@ -212,7 +212,7 @@ class SqliteStore:
         """See :class:`idweave.ports.Store`."""
         found: set[str] = set()
         for part in chunks([pack_event(event_id) for event_id in event_ids]):
-            rows = self._writer.execute(
+            rows = self._rows(
                 "SELECT event_id FROM untimed"
                 f" WHERE project_id = ? AND event_id IN ({marks(part)})",
                 (self.names.project(project), *part),
@@ -255,6 +255,18 @@ class SqliteStore:
                 self._keep(connection)
             raise
         self._keep(connection)
+
+    def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+        """All rows of a question, which the writer asks before it writes."""
+        with self._asked():
+            return self._writer.execute(sql, values).fetchall()
+
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise _translated(error, str(self.path)) from error
 
     def _keep(self, connection: sqlite3.Connection) -> None:
         with self._idle_lock:

@@ -6,6 +6,8 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from .codec import damaged
+
 PARAMETERS_MAX = 500
 """Values in one ``IN`` list: SQLite's least bound is 999, and statements of few lengths are
 prepared once and kept."""
@@ -46,8 +48,11 @@ class Names:
         return self._keys.get(name, -1)
 
     def key_name(self, key_id: int) -> str:
-        """The key of a number."""
-        return self._key_names[key_id]
+        """The key of a number. Raises StoreError where it has none."""
+        name = self._key_names.get(key_id)
+        if name is None:
+            raise damaged()
+        return name
 
     def add_project(self, connection: sqlite3.Connection, name: str) -> int:
         """The number of a project, given now if need be."""
