@@ -70,6 +70,14 @@ P2: the client runs on the other core; "bare decode" is `fast_decode` alone on o
 empty handler is the same server (uvicorn, httptools, uvloop) that reads the body and answers.
 P4: all files of the store after ingest, by the JSON of the same records. P7: over HTTP, while the
 collector takes requests at full speed on the same core.
+
+Where the time goes, by profile. P1: a third is msgspec making dictionaries, as every value of a
+record is checked (decision 0002); reading the needed fields alone would meet the goal. P2, of some
+15 µs an event: decode 3.5, the checks of a record 6 (its event id alone 2.2), facts, sets and
+groups 3, SQLite and fsync 2, HTTP 1. The naive collector checks nothing and knows no rules. P3: a
+request of one event pays alone for what fifty share: a payload, a sighting, mostly new identities,
+each with its rows and indexes. P7: a look-up waits for the interpreter while the writer decides; alone it
+takes a quarter of a millisecond.
 """
 
 

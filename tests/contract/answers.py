@@ -59,6 +59,7 @@ def _identities(reader: Reader, marks: HighMarks) -> dict[str, Any]:
         "sets of all": reader.sets_of(numbers),
         "sets of": [reader.sets_of([number]) for number in numbers],
         "seen": [reader.seen_range(number) for number in numbers],
+        "told": [sorted(reader.told(number), key=repr) for number in _to(marks.group)],
         "last stays": [reader.last_stay(number) for number in numbers],
     }
 
@@ -67,6 +68,9 @@ def _project(reader: Reader, project: str, marks: HighMarks) -> dict[str, Any]:
     return {
         "anchored": [reader.run_sets(project, [], [number]) for number in _to(marks.identity)],
         "users": list(reader.users(project)),
+        "groups": reader.groups(project),
+        "unlinked": reader.unlinked(project),
+        "operators": reader.operators(project),
         "largest": reader.largest(project, MANY),
         "largest 2": reader.largest(project, 2),
         "tallies": reader.tallies(project),
@@ -112,9 +116,11 @@ def _known(store: Store, reader: Reader, project: str, marks: HighMarks) -> tupl
     spans = [(0, FAR_MS), (1000, 1500), (1500, 1500)]
     return (
         [reader.identity(project, identity) for identity in identities],
+        [reader.group_of(project, identity) for identity in identities],
         store.find_identities(project, identities),
         store.find_sets(project, [SetKey(()), *keys]),
         store.seen_untimed(project, events),
+        [reader.find_event(project, event_id) for event_id in events],
         [store.seen(project, number, *span) for number in _to(marks.set) for span in spans],
     )
 

@@ -13,14 +13,19 @@ from . import (
     configuring,
     demo,
     doctor,
+    explaining,
     exporting,
+    guarding,
     importing,
+    looking_back,
+    operating,
     policies,
     rejecting,
     replaying,
     resolving,
     serving,
     tracking,
+    trying,
     unionid,
     visiting,
 )
@@ -42,15 +47,25 @@ COMMANDS = (
     importing.app,
     resolving.app,
     asking.app,
+    explaining.app,
+    guarding.app,
     exporting.app,
     replaying.app,
+    trying.app,
     doctor.app,
     tracking.app,
     visiting.app,
 )
 """Commands of the first level, by file."""
 
-GROUPS = (rejecting.app, policies.app, configuring.app, unionid.app)
+GROUPS = (
+    operating.app,
+    looking_back.app,
+    rejecting.app,
+    policies.app,
+    configuring.app,
+    unionid.app,
+)
 """Groups of commands."""
 
 for commands in COMMANDS:

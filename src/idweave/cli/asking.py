@@ -6,7 +6,12 @@ from typing import Annotated
 
 import typer
 
-from idweave.engine.answers import Event, IdentityAnswer, Stats, UserAnswer
+from idweave.engine.answers import (
+    Event,
+    IdentityAnswer,
+    Stats,
+    UserAnswer,
+)
 from idweave.engine.engine import ATTRIBUTIONS
 
 from .keys import identity_typed

@@ -6,6 +6,7 @@ from enum import IntEnum
 
 from idweave.core.errors import (
     ConfigError,
+    Conflict,
     DeliveryError,
     FileMistake,
     IdweaveError,
@@ -59,6 +60,7 @@ EXIT_OF: dict[type[IdweaveError], Exit] = {
     DeliveryError: Exit.FAILED,
     ListenError: Exit.FAILED,
     NotFound: Exit.NOT_FOUND,
+    Conflict: Exit.FAILED,
     StoreBusy: Exit.STORE,
     StoreFull: Exit.STORE,
     StoreVersion: Exit.STORE,

@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
-from idweave.core.errors import InputError
+from idweave.core.errors import InputError, NotFound
+from idweave.engine.access import export_person
 
+from .keys import identity_typed
 from .offering import offer
 from .output import exact_stdout, number_text
 from .resolving import ForceOption, FormatOption, known_format, shown
@@ -83,3 +85,31 @@ def _export_tables(session: Session, tables: Path, form: str, *, force: bool) ->
     if session.output.json:
         session.output.document({"out": str(tables), "rows": made.rows})
     session.output.say(f"{tables}: {number_text(users)} users.")
+
+
+@offer(app, "export-person")
+def export_one(
+    session: Session,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The key of one of its identities.")],
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="Its value.")],
+) -> None:
+    """Everything that is held about one person, as one JSON document; always JSON.
+
+    Identities with their times, older names, events with their records as sent, the profile, how
+    the user was made, refusals, what operators stated, and rejected records that carry one of its
+    values.
+
+    \b
+    Example:
+      idweave export-person mobile 13800000000 > person.json
+    """
+    project = session.project_name
+    identity = identity_typed(key, value, session.policy(project))
+    with session.reading() as engine:
+        holder = engine.lookup(project, identity)
+        name = holder.last_held_by if holder.user is None else holder.user.canonical_id
+        if name is None:
+            fix = "`idweave lookup` tells what is known of it."
+            raise NotFound(f"No user ever held {identity}.", fix=fix)
+        found = export_person(engine, project, name)
+    session.output.document(found)

@@ -14,6 +14,7 @@
     ├── PlatformError       a platform refused or was not reached (unionid); UNIONID_<action>
     ├── DecryptionError     encrypted user data that cannot be believed (unionid)
     ├── NotFound            nobody and nothing has this identity, id or name
+    ├── Conflict            it contradicts what holds already; nothing was changed
     ├── ListenError         a host and port that the server cannot listen on
     └── StoreError          the store cannot promise what was asked of it
         ├── StoreBusy       another process holds the store
@@ -114,6 +115,12 @@ class NotFound(IdweaveError):
     """Nobody and nothing has this identity, id or name."""
 
     code = "NOT_FOUND"
+
+
+class Conflict(IdweaveError):
+    """What was asked contradicts what holds already. Nothing was changed."""
+
+    code = "CONFLICT"
 
 
 class ListenError(IdweaveError):

@@ -133,6 +133,8 @@ class Policy:
     unbind: Unbind = Unbind.APPLY
     facts_from: FactsFrom = FactsFrom.IDENTITIES
     apart: tuple[tuple[Identity, Identity], ...] = ()
+    blocked: frozenset[Identity] = frozenset()
+    """What operators blocked (RESOLUTION.md §8), beside what key rules block by value."""
     _rules: dict[str, KeyRule | None] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -187,7 +189,9 @@ class Policy:
     def links(self, identity: Identity) -> bool:
         """Whether this identity is evidence at all: declared, enabled, not blocked."""
         rule = self.rule(identity.key)
-        return rule is not None and rule.enabled and not rule.blocks(identity.value)
+        if rule is None or not rule.enabled or identity in self.blocked:
+            return False
+        return not rule.blocks(identity.value)
 
     def effective(self, identities: tuple[Identity, ...]) -> tuple[Identity, ...]:
         """The identities that count, each once, strongest first: by rank, then key, then value."""
@@ -202,7 +206,9 @@ class Policy:
         ranked = []
         for identity in set(identities):
             rule = self.rule(identity.key)
-            if rule is not None and rule.enabled and not rule.blocks(identity.value):
+            if rule is None or not rule.enabled or identity in self.blocked:
+                continue
+            if not rule.blocks(identity.value):
                 ranked.append((rule.rank, identity))
         ranked.sort()
         return tuple(identity for _, identity in ranked)

@@ -56,24 +56,46 @@ class _Scene(NamedTuple):
 # -- observe, login, bind ------------------------------------------------------------------------
 
 
-def _associate(scene: _Scene) -> Outcome:
-    """§4, steps 1 to 5, for a fact that says its identities are one person's."""
-    graph, fact, _, identities = scene
-    crowded = [identity for identity in identities if identity in graph.crowded]
+class Aside(NamedTuple):
+    """§4, steps 1 and 2: the identities that a fact brings, and those that it only carries.
+    ``alone``: all were set aside as unbound, and the one brought counts as if seen alone."""
+
+    brought: tuple[Identity, ...]
+    unbound: tuple[Identity, ...] = ()
+    crowded: tuple[Identity, ...] = ()
+    alone: bool = False
+
+
+def set_aside(graph: Graph, fact: Fact, policy: Policy) -> Aside:
+    """§4, steps 1 and 2: which identities of an ``observe``, ``login`` or ``bind`` count, and
+    which are set aside. Changes nothing; ``brought`` is empty where all are crowded."""
+    return _sort_out(_Scene(graph, fact, policy, policy.effective(fact.identities)))
+
+
+def _sort_out(scene: _Scene) -> Aside:
+    graph, _, _, identities = scene
+    crowded = tuple(identity for identity in identities if identity in graph.crowded)
     present = tuple(identity for identity in identities if identity not in graph.crowded)
-    if not present:
-        first = next((identity for identity in crowded if identity in graph.owner), None)
-        return NOBODY if first is None else Outcome(graph.owner[first], first)
     scene = scene._replace(brought=present)
-    unbound = [
+    unbound = tuple(
         identity
         for identity in present
         if identity in graph.marks and not _on_purpose(scene, identity)
-    ]
+    )
+    if unbound and len(unbound) == len(present):
+        return Aside(unbound[:1], unbound[1:], crowded, alone=True)
     brought = tuple(identity for identity in present if identity not in unbound)
+    return Aside(brought, unbound, crowded)
+
+
+def _associate(scene: _Scene) -> Outcome:
+    """§4, steps 1 to 5, for a fact that says its identities are one person's."""
+    graph, fact = scene.graph, scene.fact
+    brought, unbound, crowded, alone = _sort_out(scene)
     if not brought:
-        brought = (unbound.pop(0),)
-    elif fact.kind is not Kind.OBSERVE:
+        first = next((identity for identity in crowded if identity in graph.owner), None)
+        return NOBODY if first is None else Outcome(graph.owner[first], first)
+    if fact.kind is not Kind.OBSERVE and not alone:
         for identity in brought:
             _unmark(graph, identity)
     scene = scene._replace(brought=brought)
@@ -180,20 +202,39 @@ def _crowds(graph: Graph, rule: KeyRule, home: User, identity: Identity) -> bool
     return len({graph.find(user) for user in graph.askers[identity]}) >= rule.conflicts_max
 
 
-def _mergeable(scene: _Scene, one: User, other: User) -> bool:
-    """§4, *mergeable*: the switch allows it, all values fit, and nobody is kept apart."""
-    graph, fact, policy, _ = scene
+class Bar(NamedTuple):
+    """§4, *mergeable*: what keeps two users from merging. ``rule`` is ``merge``, ``values_max`` of
+    a key (``values``: how many the two hold together), or ``apart`` of a pair."""
+
+    rule: str
+    key: str = ""
+    values: int = 0
+    pair: tuple[Identity, ...] = ()
+
+
+def merge_bar(graph: Graph, kind: Kind, policy: Policy, users: tuple[User, User]) -> Bar | None:
+    """§4, *mergeable*: what keeps these users from merging by a fact of this kind; None where the
+    switch allows it, all values fit, and nobody is kept apart."""
     if policy.merge is Merge.NEVER:
-        return False
-    if policy.merge is Merge.EXPLICIT and fact.kind is Kind.OBSERVE:
-        return False
-    held, more = graph.held[one], graph.held[other]
+        return Bar("merge")
+    if policy.merge is Merge.EXPLICIT and kind is Kind.OBSERVE:
+        return Bar("merge")
+    held, more = graph.held[users[0]], graph.held[users[1]]
     for key, values in more.items():
         rule = policy.rule(key)
-        if values and rule and len(values) + len(held.get(key, ())) > rule.values_max:
-            return False
-    both, owner = {one, other}, graph.owner.get
-    return not any({owner(left), owner(right)} == both for left, right in policy.apart)
+        together = len(values) + len(held.get(key, ()))
+        if values and rule and together > rule.values_max:
+            return Bar("values_max", key, together)
+    both, owner = set(users), graph.owner.get
+    for pair in policy.apart:
+        if {owner(pair[0]), owner(pair[1])} == both:
+            return Bar("apart", pair=pair)
+    return None
+
+
+def _mergeable(scene: _Scene, one: User, other: User) -> bool:
+    """§4, *mergeable*: nothing bars the two from becoming one."""
+    return merge_bar(scene.graph, scene.fact.kind, scene.policy, (one, other)) is None
 
 
 def _kept_apart(scene: _Scene, user: User, identity: Identity) -> bool:

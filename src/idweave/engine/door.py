@@ -6,6 +6,8 @@ import hmac
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from idweave.core.errors import NotFound
+from idweave.core.policy import Policy
 from idweave.core.record import (
     Code,
     Project,
@@ -58,6 +60,14 @@ class Door:
         if project.token is not None and not _same(project.token, token_of(raw, by.token)):
             return name, _BAD_TOKEN
         return name, parse_decoded(raw, project, by.received_at_ms, live=live)
+
+    def policy(self, project: str) -> Policy:
+        """The policy of a declared project. Raises NotFound."""
+        declared = self._projects.get(project)
+        if declared is None:
+            known = ", ".join(sorted(self._projects))
+            raise NotFound(f"No project {project!r} is declared.", fix=f"There are: {known}.")
+        return declared.policy
 
     def again(
         self, raw: Mapping[str, Any] | Rejection, said: PayloadRow, *, vouched: bool

@@ -10,7 +10,7 @@ from typing import Any
 from idweave.core.errors import InputError, NotFound
 from idweave.core.identity import Fact, Identity
 from idweave.core.record import Project
-from idweave.ports import Clock, IdentityState, Reader, RejectionRow, Store
+from idweave.ports import Changes, Clock, IdentityState, Reader, RejectionRow, Store
 from idweave.wire import Decoded
 
 from .answers import (
@@ -28,21 +28,30 @@ from .answers import (
     UserAnswer,
 )
 from .door import Door
+from .explaining import PAGE_MAX, Explaining
 from .exporting import export_lines
 from .intake import UNKNOWN_PROJECT, Delivery, Intake, state_facts
+from .operating import Operating
 from .profiles import OPERATIONS, fold
-from .reading import END_OF_TIME_MS, Found, Payloads, Walk, all_names, follow
+from .reading import (
+    END_OF_TIME_MS,
+    Found,
+    Payloads,
+    Walk,
+    all_names,
+    canonical_number,
+    follow,
+)
 from .refused import MEANINGS
 from .rejected import Retry, raw_text
 from .replaying import replay_deliveries
 
-PAGE_MAX = 1000
-"""Rows of one answer. Pages bound the memory of an answer, not what can be asked."""
-
 ATTRIBUTIONS = ("as_seen", "latest")
 
+__all__ = ["ATTRIBUTIONS", "PAGE_MAX", "Engine"]
 
-class Engine:
+
+class Engine(Explaining, Operating):
     """Accepts deliveries and answers questions. Thread-safe: one writer at a time, any readers."""
 
     def __init__(self, store: Store, projects: Mapping[str, Project], *, clock: Clock) -> None:
@@ -88,8 +97,9 @@ class Engine:
 
     def replay(self, into: Store) -> Engine:
         """Send everything that was accepted through the door again, into another, empty store."""
-        other = Engine(into, self.projects, clock=self.clock)
         with self._store.reader() as reader:
+            into.commit(Changes(operators=reader.operators(None)))
+            other = Engine(into, self.projects, clock=self.clock)
             for delivery in replay_deliveries(reader, self._door):
                 other.accept([delivery])
         return other
@@ -123,7 +133,7 @@ class Engine:
         """A user by its name, or by an older one that leads to it."""
         self._known(project)
         with self._store.reader() as reader:
-            return self._user(reader, project, _name(canonical_id))
+            return self._user(reader, project, canonical_number(canonical_id))
 
     def user_names(self, project: str) -> Iterator[str]:
         """The ``canonical_id`` of every user, ascending by number."""
@@ -172,7 +182,7 @@ class Engine:
             raise InputError(f"{attribution!r} is not an attribution.", fix=fix)
         start = (END_OF_TIME_MS, "") if cursor is None else _cursor(cursor)
         with self._store.reader() as reader:
-            row = follow(reader, project, _name(canonical_id))
+            row = follow(reader, project, canonical_number(canonical_id))
             walk = Walk(reader, project, row.name, latest=attribution == "latest").before(*start)
             page = list(islice(walk, min(limit, PAGE_MAX)))
             more = next(walk, None) is not None if page else False
@@ -184,7 +194,7 @@ class Engine:
         """A user's profile, folded from the profile records among its events."""
         self._known(project)
         with self._store.reader() as reader:
-            row = follow(reader, project, _name(canonical_id))
+            row = follow(reader, project, canonical_number(canonical_id))
             walk = Walk(reader, project, row.name, latest=False)
             found = [one for one in walk if one.entry.type in OPERATIONS]
             payloads = Payloads(reader)
@@ -201,7 +211,7 @@ class Engine:
         with self._store.reader() as reader:
             names = None
             if canonical_id is not None:
-                row = follow(reader, project, _name(canonical_id))
+                row = follow(reader, project, canonical_number(canonical_id))
                 names = all_names(reader, project, row.name)
             rows = reader.refusals(project, names, offset, min(limit, PAGE_MAX))
             return [
@@ -296,15 +306,6 @@ def _properties(record: Mapping[str, Any] | None) -> Mapping[str, Any]:
     if isinstance(properties, list):  # profile_unset of some SDKs sends the names alone
         return dict.fromkeys(map(str, properties))
     return properties if isinstance(properties, dict) else {}
-
-
-def _name(canonical_id: str) -> int:
-    """A canonical id as text, as a number."""
-    is_number = canonical_id.isascii() and canonical_id.isdigit() and len(canonical_id) <= 19
-    if is_number and int(canonical_id) < 1 << 63:
-        return int(canonical_id)
-    fix = "A canonical_id is up to 19 digits; look a person up by one of its identities."
-    raise InputError(f"{canonical_id[:50]!r} is not a canonical_id.", fix=fix)
 
 
 def _cursor(cursor: str) -> tuple[int, str]:

@@ -137,6 +137,10 @@ class Grouping:
         self.identities: dict[Identity, KnownIdentity] = {}
         self.groups: dict[int, Group] = {}
         self.histories: dict[int, History] = {}
+        self.withdrawn: frozenset[str] = frozenset()
+        """Events that operators took out of the log: they are kept, and link nothing."""
+        self.kept: dict[SetKey | Identity, int] = {}
+        """Numbers that sets and identities had before they were told again."""
         self._keys: dict[tuple[Identity, ...], SetKey] = {}
         self._touched: list[Group] = []
         self._absorbed: list[Group] = []
@@ -200,7 +204,7 @@ class Grouping:
         return known
 
     def _new_set(self, key: SetKey, changes: Changes) -> KnownSet:
-        set_id = self.ids.next("set")
+        set_id = self.kept.get(key) or self.ids.next("set")
         members = links(key)
         if not members:
             changes.new_sets.append((self.project, set_id, key, ()))
@@ -245,7 +249,7 @@ class Grouping:
         work = self._work_of(root)
         for member in members:
             if member not in self.identities:
-                number = self.ids.next("identity")
+                number = self.kept.get(member) or self.ids.next("identity")
                 self.identities[member] = KnownIdentity(number, root)
                 work.new.append((number, member))
                 root.size += 1

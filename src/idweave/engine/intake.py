@@ -11,6 +11,7 @@ from idweave.core.record import Project, Record, Rejection
 from idweave.ports import (
     Changes,
     Entry,
+    OperatorRow,
     PayloadRow,
     Place,
     RejectionRow,
@@ -21,6 +22,7 @@ from idweave.ports import (
 
 from .answers import Receipt
 from .grouping import Grouping, Ids, KnownSet
+from .ruling import Rules, ruled
 from .stating import record_of, stated_payload
 
 REJECTED_BYTES_MAX = 256 * 1024 * 1024
@@ -88,6 +90,7 @@ class Intake:
         self._ids = Ids(store)
         self._groupings: dict[str, Grouping] = {}
         with store.reader() as reader:
+            self._operators = reader.operators(None)
             self._rejected_bytes = Counter(
                 {
                     project: count
@@ -97,11 +100,16 @@ class Intake:
             )
 
     def accept(
-        self, deliveries: Sequence[Delivery], settled: Sequence[RejectionRow] = ()
+        self,
+        deliveries: Sequence[Delivery],
+        settled: Sequence[RejectionRow] = (),
+        operators: Sequence[OperatorRow] = (),
     ) -> list[Receipt]:
         """Make all deliveries durable, in one transaction, and settle the rejections that they
-        answer. Raises StoreError, and then nothing is written or remembered."""
+        answer; ``operators`` are the rows of facts that operators state by them. Raises StoreError,
+        and then nothing is written or remembered."""
         changes = Changes(settled_rejections=[row.rejection_id for row in settled])
+        changes.operators += operators
         for row in settled:
             for name in ("received", "rejected", f"rejected_{row.code}"):
                 place = (row.project, name)
@@ -124,10 +132,22 @@ class Intake:
         """The groups of a project."""
         found = self._groupings.get(project)
         if found is None:
-            policy = self._projects[project].policy
-            found = Grouping(project, policy, self._store, self._ids)
-            self._groupings[project] = found
+            stated = (row for row in self._operators if row.project == project)
+            rules = ruled(self._projects[project].policy, stated)
+            found = self._groupings[project] = self.fresh_grouping(project, rules)
         return found
+
+    def fresh_grouping(self, project: str, rules: Rules) -> Grouping:
+        """Groups under these rules, with nothing in memory yet."""
+        grouping = Grouping(project, rules.policy, self._store, self._ids)
+        grouping.withdrawn = rules.withdrawn
+        return grouping
+
+    def renew(self, project: str) -> None:
+        """Forget a project's groups and rules: what operators stated has changed."""
+        self._groupings.pop(project, None)
+        with self._store.reader() as reader:
+            self._operators = reader.operators(None)
 
     def has_room(self, project: str) -> bool:
         """Whether a project's rejections are still kept, or only counted."""
@@ -279,4 +299,6 @@ def _places(delivery: Delivery) -> Iterable[int]:
 
 
 def _key(grouping: Grouping, record: Record) -> SetKey:
-    return NOTHING if record.fact is None else grouping.key_of(record.fact)
+    if record.fact is None or record.event_id in grouping.withdrawn:
+        return NOTHING
+    return grouping.key_of(record.fact)

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from idweave.core.errors import NotFound, StoreError
+from idweave.core.errors import InputError, NotFound, StoreError
 from idweave.core.identity import KIND_OF_TYPE, Kind, Order
 from idweave.core.record import Rejection
 from idweave.ports import Entry, Reader, Run, Sighting, UserRow
@@ -26,6 +26,15 @@ class Found(NamedTuple):
     entry: Entry
     payload_id: int
     name: int | None
+
+
+def canonical_number(canonical_id: str) -> int:
+    """A canonical id as text, as a number."""
+    is_number = canonical_id.isascii() and canonical_id.isdigit() and len(canonical_id) <= 19
+    if is_number and int(canonical_id) < 1 << 63:
+        return int(canonical_id)
+    fix = "A canonical_id is up to 19 digits; look a person up by one of its identities."
+    raise InputError(f"{canonical_id[:50]!r} is not a canonical_id.", fix=fix)
 
 
 def order_of_entry(entry: Entry) -> Order:

@@ -13,3 +13,31 @@ MEANINGS: dict[str, str] = {
     Reason.UNKNOWN.value: "nobody held it, so there was nothing to unbind",
     Reason.NOT_OWNER.value: "who asked to unbind it was not the user that holds it",
 }
+
+REMEDIES: dict[str, str] = {
+    Reason.APART.value: "Remove the pair from `apart`, in the policy or among the operator facts.",
+    Reason.CROWDED.value: "Release it, if it is one person's after all; else block it for good.",
+    Reason.TAKEN.value: (
+        "Let the two users merge, or unbind it from its holder first, or set"
+        ' `when_taken = "move"` for {key}.'
+    ),
+    Reason.FULL.value: (
+        'Raise `values_max` of {key}, or set its `when_full = "replace"`, or unbind a value that'
+        " this user holds."
+    ),
+    Reason.UNBOUND.value: (
+        "Bring it back on purpose: a bind of the two, or a login that names it; or release it; or"
+        ' set `rebind = "any"`.'
+    ),
+    Reason.UNKNOWN.value: "Bind it first.",
+    Reason.NOT_OWNER.value: "Unbind it in the name of the user that holds it.",
+    "left": "A bind of the two brings it back on purpose; so does an operator's join.",
+}
+"""What would allow it, by reason; ``left`` where nothing was refused."""
+
+BAR_RULES: dict[str, str] = {
+    "merge": "merge = {merge} forbids the two users to merge",
+    "values_max": "together the two hold {values} values of {key}, and one user may {values_max}",
+    "apart": "{pair} are kept apart",
+}
+"""Why two users do not merge, in words."""

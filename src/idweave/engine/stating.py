@@ -9,6 +9,7 @@ from typing import Any
 
 from idweave.core.identity import KIND_OF_TYPE, Fact, Identity, Kind
 from idweave.core.record import Record
+from idweave.ports import OperatorRow
 
 FACT_TYPES = {
     Kind.OBSERVE: "track",
@@ -28,17 +29,18 @@ def record_of(fact: Fact) -> Record:
 
 def stated_payload(facts: Iterable[Fact]) -> bytes:
     """Facts as a payload: gzip of a JSON array, one object a fact."""
-    rows = [
-        {
-            "type": FACT_TYPES[fact.kind],
-            "time": fact.time_ms,
-            "event_id": fact.event_id,
-            "identities": [list(identity) for identity in fact.identities],
-            "distinct_id": fact.distinct_id,
-        }
-        for fact in facts
-    ]
+    rows = list(map(_row, facts))
     return gzip.compress(json.dumps(rows, ensure_ascii=False).encode(), 6, mtime=0)
+
+
+def _row(fact: Fact) -> dict[str, Any]:
+    return {
+        "type": FACT_TYPES[fact.kind],
+        "time": fact.time_ms,
+        "event_id": fact.event_id,
+        "identities": [list(identity) for identity in fact.identities],
+        "distinct_id": fact.distinct_id,
+    }
 
 
 def stated_record(raw: Mapping[str, Any]) -> Record:
@@ -46,4 +48,10 @@ def stated_record(raw: Mapping[str, Any]) -> Record:
     identities = tuple(Identity(key, value) for key, value in raw["identities"])
     kind = KIND_OF_TYPE[raw["type"]]
     fact = Fact(raw["time"], raw["event_id"], kind, identities, raw["distinct_id"])
-    return record_of(fact)
+    return Record(fact.event_id, raw["type"], fact.time_ms, True, fact)
+
+
+def operator_payload(row: OperatorRow, fact: Fact) -> bytes:
+    """What an operator states of the log, as a payload: the fact, who said it and why."""
+    said = _row(fact) | {"type": row.kind, "author": row.author, "reason": row.reason}
+    return gzip.compress(json.dumps([said], ensure_ascii=False).encode(), 6, mtime=0)

@@ -70,14 +70,18 @@ class Asked:
         return cast(int, self.values[name])
 
 
+def as_stored(asked: Asked, key: str, value: str) -> Identity:
+    """An identity that is written as records write it, as it is stored."""
+    identity = Identity(key, value)
+    declared = asked.engine.projects.get(asked.project)
+    known = None if declared is None else identities_of([identity], declared.policy)
+    return known[0] if known and not isinstance(known, Rejection) else identity
+
+
 def lookup(asked: Asked) -> shapes.Lookup:
     """Who holds an identity, which is written as records write it."""
-    identity, project = Identity(asked.text("key"), asked.text("value")), asked.project
-    declared = asked.engine.projects.get(project)
-    known = None if declared is None else identities_of([identity], declared.policy)
-    if known and not isinstance(known, Rejection):
-        identity = known[0]
-    return shapes.lookup_of(asked.engine.lookup(project, identity))
+    identity = as_stored(asked, asked.text("key"), asked.text("value"))
+    return shapes.lookup_of(asked.engine.lookup(asked.project, identity))
 
 
 def users(asked: Asked) -> shapes.Users:

@@ -19,6 +19,7 @@ _PROBLEMS = {
     "400": "A parameter or body cannot be used.",
     "401": "No valid API key.",
     "404": "There is no such project, user or identity.",
+    "409": "It contradicts what holds already; nothing was changed.",
     "413": "The body is too large.",
     "415": "The body is not declared as JSON.",
     "421": "The Host header is not this server's.",
@@ -102,6 +103,7 @@ def _statuses(row: Row) -> list[str]:
     found = ["400", "421", "503"]
     found += [] if row.is_open else ["401"]
     found += ["404"] if row.parameters else []
+    found += ["409"] if row.conflicts else []
     found += ["413", "415"] if row.body is not None else []
     return sorted(found)
 

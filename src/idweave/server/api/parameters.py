@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
 from idweave.core.errors import InputError
 from idweave.core.evidence import VALUE_LENGTH_MAX
+from idweave.core.record import TIME_MAX_MS
 from idweave.engine.engine import ATTRIBUTIONS
 
 LIMIT_MAX = 500
@@ -101,6 +102,8 @@ VALUE = Parameter(
     {"type": "string", "minLength": 1, "maxLength": VALUE_LENGTH_MAX, "example": "u-1001"},
     required=True,
 )
+OTHER_KEY = replace(KEY, name="other_key", text="The key of the other identity.")
+OTHER_VALUE = replace(VALUE, name="other_value", text="The value of the other identity, exactly.")
 ATTRIBUTION = Parameter(
     "attribution",
     "`as_seen`: whose the event was when it happened, merges followed; `latest`: who holds its"
@@ -109,6 +112,42 @@ ATTRIBUTION = Parameter(
     {"type": "string", "enum": list(ATTRIBUTIONS), "default": ATTRIBUTIONS[0]},
     default=ATTRIBUTIONS[0],
 )
+OPERATOR_ID = Parameter(
+    "operator_id",
+    "The number of an operator fact.",
+    str,
+    {"type": "string", "pattern": "^[0-9]{1,18}$", "example": "1"},
+    required=True,
+    in_path=True,
+)
+REMOVED = Parameter(
+    "removed",
+    "Whether those that were taken back are listed too.",
+    _choice(("false", "true")),
+    {"type": "string", "enum": ["false", "true"], "default": "false"},
+    default="false",
+)
+EVENT = Parameter(
+    "event",
+    "An event: its reference, `time-event_id`.",
+    _text(500),
+    {"type": "string", "minLength": 1, "maxLength": 500, "example": "1795599999021-0a1b"},
+    required=True,
+)
+
+
+def _instant(name: str, text: str, most: int) -> Parameter:
+    return Parameter(
+        name, text, _whole(0, most), {"type": "integer", "minimum": 0, "maximum": most}
+    )
+
+
+AT = _instant("at", "As of events up to then, ms since 1970; absent: all of them.", TIME_MAX_MS)
+POSITION = _instant("position", "As known up to this payload of the log; absent: all.", ID_MAX)
+FROM = _instant("from", "The earlier instant, ms since 1970.", TIME_MAX_MS)
+FROM_POSITION = _instant("from_position", "The earlier log position.", ID_MAX)
+TO = _instant("to", "The later instant, ms since 1970; absent: now.", TIME_MAX_MS)
+TO_POSITION = _instant("to_position", "The later log position; absent: now.", ID_MAX)
 EVENT_CURSOR = Parameter(
     "cursor",
     "`next_cursor` of the page before.",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from idweave.core.errors import IdweaveError, InputError, NotFound, StoreError
+from idweave.core.errors import Conflict, IdweaveError, InputError, NotFound, StoreError
 
 from .shapes import Problem
 
@@ -31,6 +31,7 @@ class Refused:
 STATUSES: tuple[tuple[type[IdweaveError], int], ...] = (
     (NotFound, 404),
     (InputError, 400),
+    (Conflict, 409),
     (StoreError, 503),
     (IdweaveError, 500),
 )

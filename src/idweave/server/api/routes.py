@@ -6,18 +6,32 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import handlers, shapes
+from idweave.engine import explained, guarding, operated, past
+
+from . import explaining, handlers, looking_back, operating, shapes
 from .handlers import Asked, RetryRequest
+from .operating import RemovalRequest, StatementRequest
 from .parameters import (
+    AT,
     ATTRIBUTION,
     CANONICAL_ID,
     COUNT_CURSOR,
+    EVENT,
     EVENT_CURSOR,
+    FROM,
+    FROM_POSITION,
     ID_CURSOR,
     KEY,
     LIMIT,
     LIMIT_LARGEST,
+    OPERATOR_ID,
+    OTHER_KEY,
+    OTHER_VALUE,
+    POSITION,
     PROJECT,
+    REMOVED,
+    TO,
+    TO_POSITION,
     VALUE,
     Parameter,
 )
@@ -30,7 +44,8 @@ Answer = Refused | str | Mapping[str, Any] | Any
 @dataclass(frozen=True, slots=True)
 class Row:
     """One route. ``is_open``: answered without a key. ``is_instant``: answered at once, however
-    many questions wait. ``answers``: the shape of its 200."""
+    many questions wait. ``conflicts``: it may contradict what holds. ``answers``: the shape of its
+    200."""
 
     method: str
     path: str
@@ -42,6 +57,7 @@ class Row:
     is_instant: bool = False
     body: type | None = None
     redirects: bool = False
+    conflicts: bool = False
 
     @property
     def name(self) -> str:
@@ -56,6 +72,7 @@ class Row:
 _IN = "/v1/projects/{project}"
 _USER = _IN + "/users/{canonical_id}"
 _OF_USER = (PROJECT, CANONICAL_ID)
+_PAIR = (PROJECT, KEY, VALUE, OTHER_KEY, OTHER_VALUE)
 
 ROUTES: tuple[Row, ...] = (
     Row("GET", "/v1/projects", "All projects", handlers.projects, shapes.Projects),
@@ -103,6 +120,38 @@ ROUTES: tuple[Row, ...] = (
     ),
     Row(
         "GET",
+        _USER + "/decisions",
+        "How a user was made: the events that changed it, in order",
+        explaining.decisions,
+        explained.DecisionPage,
+        (*_OF_USER, COUNT_CURSOR, LIMIT),
+    ),
+    Row(
+        "GET",
+        _USER + "/export",
+        "Everything that is held about one person",
+        explaining.person,
+        explaining.Person,
+        _OF_USER,
+    ),
+    Row(
+        "GET",
+        _IN + "/why",
+        "Why two identities are one user, or why not",
+        explaining.why,
+        explained.WhyAnswer,
+        _PAIR,
+    ),
+    Row(
+        "GET",
+        _IN + "/separation",
+        "The fewest events whose retraction parts two identities",
+        explaining.separation,
+        explained.SeparationAnswer,
+        _PAIR,
+    ),
+    Row(
+        "GET",
         _IN + "/refusals",
         "What the rules did not let in",
         handlers.refusals,
@@ -133,6 +182,75 @@ ROUTES: tuple[Row, ...] = (
         handlers.stats,
         shapes.ProjectStats,
         (PROJECT,),
+    ),
+    Row(
+        "GET",
+        _IN + "/guard",
+        "What looks like many people taken for one",
+        explaining.guard,
+        guarding.GuardReport,
+        (PROJECT,),
+    ),
+    Row(
+        "GET",
+        _IN + "/past/lookup",
+        "Who held an identity at an instant",
+        looking_back.past_lookup,
+        past.PastIdentity,
+        (PROJECT, KEY, VALUE, AT, POSITION),
+    ),
+    Row(
+        "GET",
+        _IN + "/past/users/{canonical_id}",
+        "A user as it was at an instant",
+        looking_back.past_user,
+        past.PastUser,
+        (PROJECT, CANONICAL_ID, AT, POSITION),
+    ),
+    Row(
+        "GET",
+        _IN + "/past/event",
+        "Whose an event was, as seen from an instant",
+        looking_back.past_event,
+        past.PastEvent,
+        (PROJECT, EVENT, AT, POSITION),
+    ),
+    Row(
+        "GET",
+        _IN + "/past/difference",
+        "What differs between two instants",
+        looking_back.past_difference,
+        operated.DifferenceAnswer,
+        (PROJECT, FROM, TO, FROM_POSITION, TO_POSITION),
+        conflicts=True,
+    ),
+    Row(
+        "POST",
+        _IN + "/operators",
+        "State an operator fact, or preview it",
+        operating.state,
+        operated.OperatorAnswer,
+        (PROJECT,),
+        body=StatementRequest,
+        conflicts=True,
+    ),
+    Row(
+        "GET",
+        _IN + "/operators",
+        "What operators stated",
+        operating.operators,
+        operated.OperatorFacts,
+        (PROJECT, REMOVED),
+    ),
+    Row(
+        "POST",
+        _IN + "/operators/{operator_id}/remove",
+        "Take an operator fact back, or preview that",
+        operating.remove,
+        operated.OperatorAnswer,
+        (PROJECT, OPERATOR_ID),
+        body=RemovalRequest,
+        conflicts=True,
     ),
     Row(
         "GET",

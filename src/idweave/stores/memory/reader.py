@@ -9,10 +9,12 @@ from typing import Any
 from idweave.core.identity import Identity
 from idweave.ports import (
     IdentityState,
+    OperatorRow,
     PayloadRow,
     RefusalRow,
     RejectionRow,
     Run,
+    SetKey,
     Sighting,
     StayRow,
     UserRow,
@@ -33,6 +35,23 @@ class MemoryReader:
         """The state of an identity."""
         found = self._tables.identities.find("value", [(project, identity)])
         return found[0][1].state if found else None
+
+    def group_of(self, project: str, identity: Identity) -> int | None:
+        """The group that an identity is in."""
+        found = self._tables.identities.find("value", [(project, identity)])
+        return found[0][1].group_id if found else None
+
+    def groups(self, project: str) -> list[int]:
+        """All groups of a project."""
+        found = self._tables.identities.find("project", [project])
+        return sorted({known.group_id for _, known in found})
+
+    def told(self, group_id: int) -> Iterator[tuple[SetKey, Sighting]]:
+        """Everything that was said of a group."""
+        ids = [number for number, _ in self._tables.identities.find("group", [group_id])]
+        for set_id, known in self._tables.sets.find("member", ids):
+            for _, span in self._tables.sightings.find("set", [set_id]):
+                yield known.key, span.sighting
 
     def user(self, project: str, name: int) -> UserRow | None:
         """The row of a name."""
@@ -149,6 +168,30 @@ class MemoryReader:
             and (wanted is None or number in wanted)
         ]
         return rows[:limit]
+
+    def operators(self, project: str | None) -> list[OperatorRow]:
+        """What operators stated."""
+        rows = (row for _, row in sorted(self._tables.operators.rows.items(), key=_key))
+        return [row for row in rows if project is None or row.project == project]
+
+    def unlinked(self, project: str) -> list[Sighting]:
+        """The sightings of what links nothing."""
+        sets = self._tables.sets.rows
+        found = (span.sighting for _, span in sorted(self._tables.sightings.rows.items(), key=_key))
+        return [
+            one for one in found if sets[one.set_id].project == project and not sets[one.set_id].ids
+        ]
+
+    def find_event(self, project: str, event_id: str) -> list[tuple[SetKey, Sighting]]:
+        """The sightings that hold an event."""
+        sets = self._tables.sets.rows
+        found = [
+            (sets[span.sighting.set_id].key, span.sighting)
+            for span in self._tables.sightings.rows.values()
+            if sets[span.sighting.set_id].project == project
+            and any(entry.event_id == event_id for entry in span.sighting.entries)
+        ]
+        return sorted(found, key=lambda item: (item[1].payload_id, item[1].set_id))
 
     def counters(self, project: str | None) -> dict[tuple[str, str], int]:
         """The counters of one project, or of all."""

@@ -6,16 +6,16 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from idweave.core.identity import KIND_OF_TYPE, Fact, Identity
+from idweave.core.identity import Fact, Identity
 from idweave.ports import (
     Changes,
-    Entry,
     GroupRow,
     HighMarks,
     IdentityRow,
     Reader,
     SetKey,
     SetRow,
+    fact_of,
 )
 
 from .reader import MemoryReader
@@ -25,15 +25,6 @@ from .writes import write
 
 def _row(number: int, known: Known) -> IdentityRow:
     return IdentityRow(number, known.state.identity, known.group_id)
-
-
-def _fact(entry: Entry, key: SetKey) -> Fact | None:
-    """The fact of an entry, from its set; None for an item."""
-    kind = KIND_OF_TYPE.get(entry.type)
-    if kind is None:
-        return None
-    distinct_id = None if key.named is None else f"{key.named.key}+{key.named.value}"
-    return Fact(entry.time_ms, entry.event_id, kind, key.identities, distinct_id)
 
 
 class MemoryStore:
@@ -104,13 +95,11 @@ class MemoryStore:
 
     def facts(self, group_id: int) -> Iterator[tuple[int, SetKey, Fact]]:
         """See :class:`idweave.ports.Store`."""
-        ids = [row.identity_id for row in self.members(group_id)]
-        for set_id, known in self._tables.sets.find("member", ids):
-            for _, span in self._tables.sightings.find("set", [set_id]):
-                for entry in span.sighting.entries:
-                    fact = _fact(entry, known.key)
-                    if fact is not None:
-                        yield set_id, known.key, fact
+        for key, sighting in MemoryReader(self._tables).told(group_id):
+            for entry in sighting.entries:
+                fact = fact_of(entry, key)
+                if fact is not None:
+                    yield sighting.set_id, key, fact
 
     def seen(self, project: str, set_id: int, from_ms: int, to_ms: int) -> set[str]:
         """See :class:`idweave.ports.Store`."""

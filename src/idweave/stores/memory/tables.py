@@ -11,6 +11,7 @@ from idweave.core.identity import Order
 from idweave.ports import (
     GroupRow,
     IdentityState,
+    OperatorRow,
     PayloadRow,
     RefusalRow,
     RejectionRow,
@@ -192,6 +193,7 @@ def _refusals() -> Table[tuple[str, int | None, int, str], RefusalRow]:
         "refusal",
         project=lambda key, _: (key[0],),
         home=lambda key, _: (key[:2],),
+        identity=lambda key, _: (key[2],),
     )
 
 
@@ -219,9 +221,10 @@ class Tables:
     refusals: Table[tuple[str, int | None, int, str], RefusalRow] = field(default_factory=_refusals)
     runs: Table[tuple[int, Order], Run] = field(default_factory=_runs)
     rejections: Table[int, RejectionRow] = field(default_factory=lambda: Table("rejection"))
+    operators: Table[int, OperatorRow] = field(default_factory=lambda: Table("operator fact"))
     counters: Table[tuple[str, str], int] = field(default_factory=lambda: Table("counter"))
     marks: Table[str, int] = field(default_factory=lambda: Table("mark"))
-    """The largest rejection id: those that were settled still count."""
+    """The largest ids of rejections and sightings: those that are no more still count."""
     readers: int = 0
 
     def all(self) -> dict[str, Table[Any, Any]]:

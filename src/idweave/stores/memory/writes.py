@@ -11,6 +11,30 @@ from idweave.ports import Changes, IdentityState, Sighting
 from .tables import Known, KnownSet, Span, Tables
 
 
+def _dropped_groups(tables: Tables, changes: Changes) -> None:
+    for group_id in changes.dropped_groups:
+        ids = [number for number, _ in tables.identities.find("group", [group_id])]
+        for set_id, _ in tables.sets.find("member", ids):
+            for number, _ in tables.sightings.find("set", [set_id]):
+                tables.sightings.drop(number)
+            _drop_runs(tables, set_id, None)
+            tables.sets.drop(set_id)
+        for stay, _ in tables.stays.find("identity", ids):
+            tables.stays.drop(stay)
+        for refusal, _ in tables.refusals.find("identity", ids):
+            tables.refusals.drop(refusal)
+        for number in ids:
+            tables.identities.drop(number)
+        tables.groups.drop(group_id)
+
+
+def _dropped_sightings(tables: Tables, changes: Changes) -> None:
+    for gone in changes.dropped_sightings:
+        for number, span in tables.sightings.find("set", [gone.set_id]):
+            if span.sighting == gone:
+                tables.sightings.drop(number)
+
+
 def _new_identities(tables: Tables, changes: Changes) -> None:
     for project, row, owner in changes.new_identities:
         state = IdentityState(row.identity_id, row.identity, owner)
@@ -45,8 +69,11 @@ def _span(sighting: Sighting) -> Span:
 
 
 def _sightings(tables: Tables, changes: Changes) -> None:
-    for number, sighting in enumerate(changes.sightings, len(tables.sightings.rows) + 1):
+    number = tables.marks.get("sighting") or 0
+    for sighting in changes.sightings:
+        number += 1
         tables.sightings.insert(number, _span(sighting))
+    tables.marks.put("sighting", number)
 
 
 def _untimed(tables: Tables, changes: Changes) -> None:
@@ -91,7 +118,7 @@ def _refusals(tables: Tables, changes: Changes) -> None:
         tables.refusals.put((project, row.home, row.identity_id, row.reason), row)
 
 
-def _dropped(tables: Tables, set_id: int, start: Order | None) -> None:
+def _drop_runs(tables: Tables, set_id: int, start: Order | None) -> None:
     for key, run in tables.runs.find("set", [set_id]):
         if start is None or run.start >= start:
             tables.runs.drop(key)
@@ -99,7 +126,7 @@ def _dropped(tables: Tables, set_id: int, start: Order | None) -> None:
 
 def _runs(tables: Tables, changes: Changes) -> None:
     for set_id, start in changes.dropped_runs:
-        _dropped(tables, set_id, start)
+        _drop_runs(tables, set_id, start)
     for run in changes.runs:
         tables.runs.insert((run.set_id, run.start), run)
 
@@ -113,12 +140,19 @@ def _rejections(tables: Tables, changes: Changes) -> None:
         tables.rejections.drop(rejection_id)
 
 
+def _operators(tables: Tables, changes: Changes) -> None:
+    for row in changes.operators:
+        tables.operators.put(row.operator_id, row)
+
+
 def _counters(tables: Tables, changes: Changes) -> None:
     for key, added in changes.counters.items():
         tables.counters.put(key, (tables.counters.get(key) or 0) + added)
 
 
 WRITES: tuple[Callable[[Tables, Changes], None], ...] = (
+    _dropped_groups,
+    _dropped_sightings,
     _new_identities,
     _payloads,
     _joined_groups,
@@ -133,6 +167,7 @@ WRITES: tuple[Callable[[Tables, Changes], None], ...] = (
     _refusals,
     _runs,
     _rejections,
+    _operators,
     _counters,
 )
 """What one commit writes, in this order: groups unite before owners are set by group, owners are

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from struct import error, pack, unpack_from
 
 from idweave.core.errors import StoreError
-from idweave.core.identity import KIND_OF_TYPE, Fact, Kind, Order
+from idweave.core.identity import KIND_OF_TYPE, Kind, Order
 from idweave.ports import Entry, SetKey
 
 TYPES = (*KIND_OF_TYPE, "item_set", "item_delete")
@@ -83,12 +83,3 @@ def digest(key: SetKey) -> bytes:
     texts = [text for identity in (*key.identities, *named) for text in identity]
     exact = "".join(f"{len(text)}:{text}" for text in texts)
     return blake2b(exact.encode(), digest_size=16).digest()
-
-
-def fact_of(entry: Entry, key: SetKey) -> Fact | None:
-    """The fact of an entry, from its set; None for an item."""
-    kind = KIND_OF_TYPE.get(entry.type)
-    if kind is None:
-        return None
-    distinct_id = None if key.named is None else f"{key.named.key}+{key.named.value}"
-    return Fact(entry.time_ms, entry.event_id, kind, key.identities, distinct_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -11,11 +12,13 @@ from typing import Any
 from idweave.core.identity import Identity
 from idweave.ports import (
     IdentityState,
+    OperatorRow,
     PayloadRow,
     Place,
     RefusalRow,
     RejectionRow,
     Run,
+    SetKey,
     Sighting,
     StayRow,
     UserRow,
@@ -23,6 +26,7 @@ from idweave.ports import (
 
 from .codec import order_of, unpack_entries
 from .tables import Names, chunks, marks
+from .telling import find_event, told
 from .writes import NOBODY
 
 _STATE = "i.identity_id, i.key_id, i.value, i.owner, i.life, i.unbound_ms, i.crowded_ms"
@@ -39,6 +43,12 @@ def _user(row: tuple[Any, ...]) -> UserRow:
 def _payload(row: tuple[Any, ...]) -> PayloadRow:
     payload_id, project, received_at_ms, body, stated = row
     return PayloadRow(payload_id, project, received_at_ms, body, stated=bool(stated))
+
+
+def _operator(row: tuple[Any, ...]) -> OperatorRow:
+    number, project, kind, said, *rest = row
+    identities = tuple(Identity(key, value) for key, value in json.loads(said))
+    return OperatorRow(number, project, kind, identities, *rest)
 
 
 class SqliteReader:
@@ -70,6 +80,26 @@ class SqliteReader:
             (self._names.project(project), identity.value, self._names.key(identity.key)),
         )
         return self._state(rows[0]) if rows else None
+
+    def group_of(self, project: str, identity: Identity) -> int | None:
+        """The group that an identity is in."""
+        rows = self._rows(
+            "SELECT group_id FROM identity WHERE project_id = ? AND value = ? AND key_id = ?",
+            (self._names.project(project), identity.value, self._names.key(identity.key)),
+        )
+        return rows[0][0] if rows else None
+
+    def groups(self, project: str) -> list[int]:
+        """All groups of a project."""
+        rows = self._rows(
+            "SELECT DISTINCT group_id FROM identity WHERE project_id = ? ORDER BY group_id",
+            (self._names.project(project),),
+        )
+        return [group_id for (group_id,) in rows]
+
+    def told(self, group_id: int) -> Iterator[tuple[SetKey, Sighting]]:
+        """Everything that was said of a group."""
+        return told(self._connection, self._names, group_id)
 
     def user(self, project: str, name: int) -> UserRow | None:
         """The row of a name."""
@@ -249,6 +279,27 @@ class SqliteReader:
             (*values, limit),
         )
         return [RejectionRow(*(*row[:7], Place(row[7], row[8]))) for row in rows]
+
+    def operators(self, project: str | None) -> list[OperatorRow]:
+        """What operators stated."""
+        rows = self._rows(
+            "SELECT * FROM operator_fact WHERE ?1 IS NULL OR project = ?1 ORDER BY operator_id",
+            (project,),
+        )
+        return [_operator(row) for row in rows]
+
+    def unlinked(self, project: str) -> list[Sighting]:
+        """The sightings of what links nothing."""
+        rows = self._rows(
+            "SELECT set_id, payload_id, entries FROM sighting JOIN identity_set USING (set_id)"
+            " WHERE project_id = ? AND members = '' ORDER BY sighting_id",
+            (self._names.project(project),),
+        )
+        return [Sighting(set_id, payload, unpack_entries(blob)) for set_id, payload, blob in rows]
+
+    def find_event(self, project: str, event_id: str) -> list[tuple[SetKey, Sighting]]:
+        """The sightings that hold an event."""
+        return list(find_event(self._connection, self._names, project, event_id))
 
     def counters(self, project: str | None) -> dict[tuple[str, str], int]:
         """The counters of one project, or of all."""

@@ -86,6 +86,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (project, name)
         ) STRICT, WITHOUT ROWID""",
     ),
+    (
+        """CREATE TABLE operator_fact (
+            operator_id INTEGER PRIMARY KEY, project TEXT NOT NULL, kind TEXT NOT NULL,
+            identities TEXT NOT NULL, event_id TEXT NOT NULL, time_ms INTEGER,
+            author TEXT NOT NULL, reason TEXT NOT NULL, stated_ms INTEGER NOT NULL,
+            removed_ms INTEGER, removed_by TEXT NOT NULL, removed_because TEXT NOT NULL
+        ) STRICT""",
+        "CREATE INDEX refusal_identity ON refusal (identity_id)",
+    ),
 )
 
 

@@ -19,15 +19,17 @@ from idweave.ports import (
     Reader,
     SetKey,
     SetRow,
+    fact_of,
 )
 
 from . import writes
-from .codec import digest, fact_of, order_of, pack_event, unpack_entries, unpack_event
+from .codec import digest, order_of, pack_event, unpack_entries, unpack_event
 from .connecting import connect, connect_read_only
 from .lock import WriterLock
 from .reader import SqliteReader
 from .schema import migrate, refuse_other_versions
 from .tables import Names, chunks, marks
+from .telling import told
 
 PAGE_CACHE_KIB = 64 * 1024
 """The writer's page cache: the index pages of a few million identities."""
@@ -192,23 +194,11 @@ class SqliteStore:
 
     def facts(self, group_id: int) -> Iterator[tuple[int, SetKey, Fact]]:
         """See :class:`idweave.ports.Store`."""
-        identities = {row.identity_id: row.identity for row in self.members(group_id)}
-        sets = self._writer.execute(
-            "SELECT DISTINCT s.set_id, s.members, s.named FROM identity i"
-            " JOIN set_member m ON m.identity_id = i.identity_id"
-            " JOIN identity_set s ON s.set_id = m.set_id WHERE i.group_id = ?",
-            (group_id,),
-        ).fetchall()
-        for set_id, members, named in sets:
-            numbers = [int(number) for number in members.split()]
-            listed = [identities[number] for number in numbers]
-            key = SetKey(tuple(listed[:-1]), listed[-1]) if named else SetKey(tuple(listed))
-            rows = self._writer.execute("SELECT entries FROM sighting WHERE set_id = ?", (set_id,))
-            for (blob,) in rows:
-                for entry in unpack_entries(blob):
-                    fact = fact_of(entry, key)
-                    if fact is not None:
-                        yield set_id, key, fact
+        for key, sighting in told(self._writer, self.names, group_id):
+            for entry in sighting.entries:
+                fact = fact_of(entry, key)
+                if fact is not None:
+                    yield sighting.set_id, key, fact
 
     def seen(self, project: str, set_id: int, from_ms: int, to_ms: int) -> set[str]:
         """See :class:`idweave.ports.Store`."""

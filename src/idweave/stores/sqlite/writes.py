@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -123,9 +124,48 @@ def _settled(c: Changes, number: Callable[[str], int]) -> Rows:
     return ((rejection_id,) for rejection_id in c.settled_rejections)
 
 
+def _operators(c: Changes, number: Callable[[str], int]) -> Rows:
+    for row in c.operators:
+        said = json.dumps(row.identities, ensure_ascii=False)
+        why = (row.author, row.reason, row.stated_ms)
+        removed = (row.removed_ms, row.removed_by, row.removed_because)
+        event = (row.event_id, row.time_ms)
+        yield row.operator_id, row.project, row.kind, said, *event, *why, *removed
+
+
+def _dropped_groups(c: Changes, number: Callable[[str], int]) -> Rows:
+    return ((group,) for group in c.dropped_groups)
+
+
+def _dropped_sightings(c: Changes, number: Callable[[str], int]) -> Rows:
+    for gone in c.dropped_sightings:
+        yield gone.set_id, gone.payload_id, pack_entries(gone.entries)
+
+
 def _counters(c: Changes, number: Callable[[str], int]) -> Rows:
     return ((project, name, added) for (project, name), added in c.counters.items())
 
+
+_SETS_OF_GROUP = (
+    "(SELECT set_id FROM identity i JOIN set_member m USING (identity_id) WHERE i.group_id = ?)"
+)
+_OF_GROUP = "(SELECT identity_id FROM identity WHERE group_id = ?)"
+
+DROPS: tuple[tuple[str, Callable[[Changes, Callable[[str], int]], Rows]], ...] = (
+    (f"DELETE FROM sighting WHERE set_id IN {_SETS_OF_GROUP}", _dropped_groups),
+    (f"DELETE FROM run WHERE set_id IN {_SETS_OF_GROUP}", _dropped_groups),
+    (f"DELETE FROM identity_set WHERE set_id IN {_SETS_OF_GROUP}", _dropped_groups),
+    (f"DELETE FROM set_member WHERE identity_id IN {_OF_GROUP}", _dropped_groups),
+    (f"DELETE FROM stay WHERE identity_id IN {_OF_GROUP}", _dropped_groups),
+    (f"DELETE FROM refusal WHERE identity_id IN {_OF_GROUP}", _dropped_groups),
+    ("DELETE FROM identity WHERE group_id = ?", _dropped_groups),
+    ("DELETE FROM identity_group WHERE group_id = ?", _dropped_groups),
+    (
+        "DELETE FROM sighting WHERE set_id = ? AND payload_id = ? AND entries = ?",
+        _dropped_sightings,
+    ),
+)
+"""What a commit forgets before it writes: sets are found by their members, so those go last."""
 
 STATEMENTS: tuple[tuple[str, Callable[[Changes, Callable[[str], int]], Rows]], ...] = (
     ("INSERT INTO payload VALUES (?, ?, ?, ?, ?)", _payloads),
@@ -169,6 +209,10 @@ STATEMENTS: tuple[tuple[str, Callable[[Changes, Callable[[str], int]], Rows]], .
     ("INSERT INTO rejection VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", _rejections),
     ("DELETE FROM rejection WHERE rejection_id = ?", _settled),
     (
+        "INSERT OR REPLACE INTO operator_fact VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        _operators,
+    ),
+    (
         "INSERT INTO counter VALUES (?, ?, ?)"
         " ON CONFLICT DO UPDATE SET count = count + excluded.count",
         _counters,
@@ -184,6 +228,7 @@ def write(connection: sqlite3.Connection, names: Names, changes: Changes) -> Non
     def number(project: str) -> int:
         return names.add_project(connection, project)
 
+    _run(connection, DROPS, changes, number)
     for project, _, _ in changes.new_identities:
         number(project)
     connection.executemany(
@@ -201,7 +246,16 @@ def write(connection: sqlite3.Connection, names: Names, changes: Changes) -> Non
             for project, row, owner in changes.new_identities
         ],
     )
-    for statement, rows in STATEMENTS:
+    _run(connection, STATEMENTS, changes, number)
+
+
+def _run(
+    connection: sqlite3.Connection,
+    statements: tuple[tuple[str, Callable[[Changes, Callable[[str], int]], Rows]], ...],
+    changes: Changes,
+    number: Callable[[str], int],
+) -> None:
+    for statement, rows in statements:
         values = list(rows(changes, number))
         if values:
             connection.executemany(statement, values)

@@ -1,21 +1,11 @@
-"""What the engine asks of the outside, in domain words: ``Store`` to write, ``Reader`` to answer.
-
-A store keeps three layers: what was said (payloads, identity sets, sightings), who that makes
-(owners, users, stays, refusals, runs), and what was not believed (rejections). The engine makes
-every number in here (ids, names); a store keeps rows and finds them again.
-"""
+"""What stores keep and give back, as rows: plain values, without a store's own words."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from idweave.core.identity import Fact, Identity, Order
-
-Clock = Callable[[], int]
-"""Milliseconds since 1970, UTC."""
+from idweave.core.identity import KIND_OF_TYPE, Fact, Identity, Order
 
 
 class SetKey(NamedTuple):
@@ -41,6 +31,15 @@ class Entry(NamedTuple):
     event_id: str
     type: str
     nth: int
+
+
+def fact_of(entry: Entry, key: SetKey) -> Fact | None:
+    """The fact of an entry, from its set; None for an item."""
+    kind = KIND_OF_TYPE.get(entry.type)
+    if kind is None:
+        return None
+    distinct_id = None if key.named is None else f"{key.named.key}+{key.named.value}"
+    return Fact(entry.time_ms, entry.event_id, kind, key.identities, distinct_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +167,34 @@ class RejectionRow:
     place: Place
 
 
+@dataclass(frozen=True, slots=True)
+class OperatorRow:
+    """What an operator stated (RESOLUTION.md §8), for ever; ``removed_ms`` says that it does not
+    hold any more. ``event_id``: of the fact that was stated, or of the event that is retracted."""
+
+    operator_id: int
+    project: str
+    kind: str
+    identities: tuple[Identity, ...]
+    event_id: str
+    time_ms: int | None
+    author: str
+    reason: str
+    stated_ms: int
+    removed_ms: int | None = None
+    removed_by: str = ""
+    removed_because: str = ""
+
+
 @dataclass(slots=True)
 class Changes:
     """Everything that one commit writes, all of it or nothing."""
 
+    dropped_groups: list[int] = field(default_factory=list)
+    """Forgotten before anything else: these groups, their identities and sets, and all that was
+    seen and made of them. Names stay as they are, and payloads."""
+    dropped_sightings: list[Sighting] = field(default_factory=list)
+    """Sightings that are forgotten, before anything else: these very entries."""
     payloads: list[PayloadRow] = field(default_factory=list)
     new_identities: list[tuple[str, IdentityRow, int | None]] = field(default_factory=list)
     """Project, row, and the name of its owner."""
@@ -196,6 +219,7 @@ class Changes:
     runs: list[Run] = field(default_factory=list)
     rejections: list[RejectionRow] = field(default_factory=list)
     settled_rejections: list[int] = field(default_factory=list)
+    operators: list[OperatorRow] = field(default_factory=list)  # insert or replace
     counters: dict[tuple[str, str], int] = field(default_factory=dict)  # project, name → added
 
 
@@ -208,149 +232,3 @@ class HighMarks:
     set: int
     group: int
     rejection: int
-
-
-class Store(Protocol):
-    """What the engine needs to decide and to write. Called by one thread at a time."""
-
-    def high_marks(self) -> HighMarks:
-        """The largest ids in use; asked once, when the engine starts."""
-        ...
-
-    def find_sets(self, project: str, keys: Sequence[SetKey]) -> dict[SetKey, SetRow]:
-        """The known ones of these sets."""
-        ...
-
-    def find_identities(
-        self, project: str, identities: Sequence[Identity]
-    ) -> dict[Identity, IdentityRow]:
-        """The known ones of these identities."""
-        ...
-
-    def find_groups(self, group_ids: Sequence[int]) -> dict[int, GroupRow]:
-        """These groups."""
-        ...
-
-    def find_users(self, project: str, names: Sequence[int]) -> dict[int, str]:
-        """Those of these names that were given, each with the event that founded its user."""
-        ...
-
-    def members(self, group_id: int) -> list[IdentityRow]:
-        """All identities of a group."""
-        ...
-
-    def facts(self, group_id: int) -> Iterator[tuple[int, SetKey, Fact]]:
-        """All facts of a group with the set of each, in no particular order."""
-        ...
-
-    def seen(self, project: str, set_id: int, from_ms: int, to_ms: int) -> set[str]:
-        """The event ids of a set in sightings that overlap the time range (ends included)."""
-        ...
-
-    def seen_untimed(self, project: str, event_ids: Sequence[str]) -> set[str]:
-        """Those of these event ids that were accepted with a time that they did not carry."""
-        ...
-
-    def commit(self, changes: Changes) -> None:
-        """Write all of it durably, or raise StoreError and write nothing."""
-        ...
-
-    def reader(self) -> AbstractContextManager[Reader]:
-        """A consistent view of what is committed, for one answer. May be called by any thread."""
-        ...
-
-
-class Reader(Protocol):
-    """What answers need: one consistent view. Every list is ordered as its docstring says."""
-
-    def identity(self, project: str, identity: Identity) -> IdentityState | None:
-        """The state of an identity, None when it was never seen."""
-        ...
-
-    def user(self, project: str, name: int) -> UserRow | None:
-        """The row of a name, None when it was never given."""
-        ...
-
-    def names_into(self, project: str, name: int) -> list[int]:
-        """Names merged directly into this one, ascending."""
-        ...
-
-    def held(self, project: str, name: int) -> list[IdentityState]:
-        """Identities that the user holds now, by key and value."""
-        ...
-
-    def stays(self, project: str, names: Sequence[int]) -> list[StayRow]:
-        """Past stays with any of these names, by time left, key, value."""
-        ...
-
-    def last_stay(self, identity_id: int) -> int | None:
-        """The name that an identity stayed with last, of stays that ended; None: it had none."""
-        ...
-
-    def refusals(
-        self, project: str, names: Sequence[int] | None, after: int, limit: int
-    ) -> list[RefusalRow]:
-        """Refusals (of these homes, or of all), most recent first, skipping ``after``."""
-        ...
-
-    def sets_of(self, identity_ids: Sequence[int]) -> list[int]:
-        """Sets that hold any of these identities, ascending."""
-        ...
-
-    def set_members(self, set_id: int) -> list[IdentityState]:
-        """The identities of a set, strongest first (an unbind's named one is left out)."""
-        ...
-
-    def runs(self, set_ids: Sequence[int]) -> list[Run]:
-        """The runs of these sets, by set and start."""
-        ...
-
-    def run_sets(self, project: str, names: Sequence[int], anchor_ids: Sequence[int]) -> list[int]:
-        """Sets of the project with a run that names any of these users or anchors, ascending."""
-        ...
-
-    def seen_range(self, identity_id: int) -> tuple[int, int] | None:
-        """First and last time (ms) that an identity was seen in any set, unbinds included."""
-        ...
-
-    def sightings(self, set_ids: Sequence[int], until_ms: int) -> Iterator[Sighting]:
-        """Sightings of these sets that begin no later than ``until_ms``, latest end first."""
-        ...
-
-    def payload(self, payload_id: int) -> PayloadRow | None:
-        """What was said under this number, None where nothing was."""
-        ...
-
-    def rejections(
-        self, project: str | None, after: int, limit: int, ids: Sequence[int] | None = None
-    ) -> list[RejectionRow]:
-        """Open rejections (of one project, or all; only these ids) with an id > after, by id."""
-        ...
-
-    def counters(self, project: str | None) -> dict[tuple[str, str], int]:
-        """The counters of one project, or of all."""
-        ...
-
-    def projects(self) -> list[str]:
-        """The projects that anything was said of, by name."""
-        ...
-
-    def users(self, project: str) -> Iterable[UserRow]:
-        """All live users of a project by name."""
-        ...
-
-    def largest(self, project: str, limit: int) -> list[tuple[int, int]]:
-        """Users with the most identities: name and count, most first, then by name."""
-        ...
-
-    def log(self) -> Iterator[Sighting]:
-        """All sightings by payload, in order of writing."""
-        ...
-
-    def tallies(self, project: str) -> tuple[int, int]:
-        """How many live users and how many identities a project has."""
-        ...
-
-    def store_bytes(self) -> int:
-        """How much room the store takes on disk (or would)."""
-        ...

@@ -1,0 +1,153 @@
+"""Groups told again from their own facts, under other rules, in one commit.
+
+This is how everything timeless takes effect (RESOLUTION.md §8): the groups that it concerns are
+forgotten and grouped and resolved anew, so one that falls apart becomes several, and several that
+belong together become one. Numbers of sets and identities stay, names stay with their founders.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, cast
+
+from idweave.core.difference import goes_on_as
+from idweave.core.graph import Graph
+from idweave.core.identity import Fact, Identity
+from idweave.core.resolve import resolve
+from idweave.ports import (
+    Changes,
+    Entry,
+    IdentityRow,
+    Reader,
+    SetKey,
+    SetRow,
+    Sighting,
+    Store,
+    UserRow,
+    fact_of,
+)
+
+from .grouping import Grouping
+from .intake import NOTHING, Intake
+from .ruling import Rules
+
+
+class Entered(NamedTuple):
+    """An entry of the log with its payload, and the fact that it is."""
+
+    payload_id: int
+    entry: Entry
+    fact: Fact
+
+
+@dataclass(slots=True)
+class Retelling:
+    """What is told again: these groups, all entries of theirs, and entries that come back to life.
+
+    ``loosened``: sightings that linked nothing, of which some entries do now; ``loose``: entries of
+    these that still link nothing. ``kept``: the numbers of sets and identities.
+    """
+
+    groups: list[int] = field(default_factory=list)
+    entered: list[Entered] = field(default_factory=list)
+    loosened: list[Sighting] = field(default_factory=list)
+    loose: list[tuple[int, Entry]] = field(default_factory=list)
+    kept: dict[SetKey | Identity, int] = field(default_factory=dict)
+
+    def take(self, reader: Reader, groups: Iterable[int]) -> None:
+        """Add everything of these groups."""
+        for group in groups:
+            self.groups.append(group)
+            for key, sighting in reader.told(group):
+                self.kept[key] = sighting.set_id
+                for entry in sighting.entries:
+                    fact = fact_of(entry, key)
+                    if fact is not None:
+                        self.entered.append(Entered(sighting.payload_id, entry, fact))
+
+    def graph(self, rules: Rules) -> Graph:
+        """What these facts come to under some rules."""
+        facts = (one.fact for one in self.entered if one.entry.event_id not in rules.withdrawn)
+        return resolve(facts, rules.policy).graph
+
+
+def retell(intake: Intake, project: str, told: Retelling, rules: tuple[Rules, Rules]) -> Changes:
+    """The changes that tell groups again: ``rules`` are those before and after."""
+    grouping = intake.fresh_grouping(project, rules[1])
+    hidden = _Hidden(intake.store, frozenset(told.groups))
+    grouping.store = cast("Store", hidden)
+    with intake.store.reader() as reader:
+        grouping.kept = told.kept | _numbers(intake.store, told.groups)
+        changes = Changes(dropped_groups=list(told.groups), dropped_sightings=told.loosened)
+        _enter(grouping, told, changes)
+        _settle_names(grouping, reader, (told.graph(rules[0]), told.graph(rules[1])), changes)
+    return changes
+
+
+def _numbers(store: Store, groups: Iterable[int]) -> dict[SetKey | Identity, int]:
+    return {row.identity: row.identity_id for group in groups for row in store.members(group)}
+
+
+def _enter(grouping: Grouping, told: Retelling, changes: Changes) -> None:
+    """Group every entry anew. Those that are taken out link nothing, and stay."""
+    keys = [
+        NOTHING if one.entry.event_id in grouping.withdrawn else grouping.key_of(one.fact)
+        for one in told.entered
+    ]
+    grouping.prefetch([NOTHING, *keys])
+    entries: dict[tuple[int, int], list[Entry]] = defaultdict(list)
+    for one, key in zip(told.entered, keys, strict=True):
+        known = grouping.known_set(key, changes)
+        entries[known.set_id, one.payload_id].append(one.entry)
+        grouping.add(known, one.fact)
+    for payload_id, entry in told.loose:
+        known = grouping.known_set(NOTHING, changes)
+        entries[known.set_id, payload_id].append(entry)
+    for (set_id, payload_id), some in entries.items():
+        changes.sightings.append(Sighting(set_id, payload_id, tuple(some)))
+    grouping.flush(changes)
+
+
+def _settle_names(
+    grouping: Grouping, reader: Reader, graphs: tuple[Graph, Graph], changes: Changes
+) -> None:
+    """Names of users that are not told again: merged ones lead on, those that are no more lead to
+    whoever holds most of what they held (law L7)."""
+    before, after = graphs
+    names = grouping.naming.of([*before.held, *after.held])
+    written = {row.name for _, row in changes.users}
+    for user in sorted(before.held):
+        row = reader.user(grouping.project, names[user])
+        if row is None or row.name in written:
+            continue
+        live = before.find(user)
+        heir = after.find(user) if user in after.held else goes_on_as(before, after, live)
+        leads_to = None if heir is None or heir == user else names[heir]
+        is_gone = user not in after.held
+        settled = UserRow(row.name, user, row.founder_set, leads_to, gone=is_gone)
+        changes.users.append((grouping.project, settled))
+
+
+class _Hidden:
+    """The store as it will be once these groups are forgotten."""
+
+    def __init__(self, store: Store, groups: frozenset[int]) -> None:
+        self._store = store
+        self._groups = groups
+
+    def find_sets(self, project: str, keys: Sequence[SetKey]) -> dict[SetKey, SetRow]:
+        """See :class:`idweave.ports.Store`."""
+        found = self._store.find_sets(project, keys)
+        return {key: row for key, row in found.items() if row.group_id not in self._groups}
+
+    def find_identities(
+        self, project: str, identities: Sequence[Identity]
+    ) -> dict[Identity, IdentityRow]:
+        """See :class:`idweave.ports.Store`."""
+        found = self._store.find_identities(project, identities)
+        return {key: row for key, row in found.items() if row.group_id not in self._groups}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
