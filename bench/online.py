@@ -76,8 +76,8 @@ record is checked (decision 0002); reading the needed fields alone would meet th
 15 µs an event: decode 3.5, the checks of a record 6 (its event id alone 2.2), facts, sets and
 groups 3, SQLite and fsync 2, HTTP 1. The naive collector checks nothing and knows no rules. P3: a
 request of one event pays alone for what fifty share: a payload, a sighting, mostly new identities,
-each with its rows and indexes. P7: a look-up waits for the interpreter while the writer decides; alone it
-takes a quarter of a millisecond.
+each with its rows and indexes. P7: a look-up waits for the interpreter while the writer decides;
+alone it takes a quarter of a millisecond.
 """
 
 

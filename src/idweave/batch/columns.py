@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from idweave.core.event_id import event_id
 from idweave.core.record import Project
 
-from .hashing import Numbering, Secrets, hashed
+from .hashing import Numbering, Secrets, glimpses, hashed
 from .mapping import Columns
 from .rejecting import Rejected
 from .rows import Rows, checked, text_of
@@ -94,7 +94,7 @@ class ColumnReader:
         rows, doubts = checked(chunk, self._columns, self._with_ids(chunk.table))
         rows = rows._replace(kept=rows.kept.select(list(self._keep)))
         one, other = self._sums(rows)
-        (sums,) = hashed(rows.ids, self._secrets, 1)
+        sums = glimpses(rows.ids, self._secrets)
         refused = [doubt.rejected(chunk) for doubt in doubts]
         return Hashed(chunk.file, len(chunk.table), rows, one, other, sums, refused)
 

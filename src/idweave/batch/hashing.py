@@ -53,6 +53,22 @@ def hashed(texts: pa.Array, secrets: Secrets, sums: int = 2) -> tuple[Words, ...
     return found
 
 
+def glimpses(texts: pa.Array, secrets: Secrets) -> Words:
+    """A sum of the length, the first eight bytes and the last eight of each text: equal texts have
+    equal ones, and different ids mostly others, at half the cost of :func:`hashed`."""
+    starts, words = words_of(texts)
+    found = np.empty(len(texts), np.uint64)
+    for start in range(0, len(texts), ROWS_AT_ONCE):
+        end = min(start + ROWS_AT_ONCE, len(texts))
+        begins, lengths = starts[start:end], np.diff(starts[start : end + 1])
+        first = word_of(begins, lengths, words, 0)
+        skipped = np.maximum(lengths - 8, 0)
+        last = word_of(begins + skipped, lengths - skipped, words, 0)
+        total = first * secrets.low[0, 0] + (last ^ (last >> _HALF)) * secrets.high[0, 0]
+        found[start:end] = total + lengths.astype(np.uint64) * secrets.low[1, 0]
+    return found
+
+
 def words_of(texts: pa.Array) -> tuple[Longs, Words]:
     """Where each text begins, in bytes, and all bytes as words with room behind them."""
     wide = pa.types.is_large_string(texts.type) or pa.types.is_large_binary(texts.type)

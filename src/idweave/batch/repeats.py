@@ -7,9 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from .hashing import Secrets, hashed
+from .hashing import Secrets, glimpses, hashed
 from .ordering import in_order
 from .said import Longs, Said, Words
+
+GLIMPSED_SHARE_MAX = 0.05
+"""Where more events than this may be repeats by a glimpse at their ids, whole ids are hashed."""
 
 
 def without_repeats(said: Said, secrets: Secrets, sums: Words | None = None) -> tuple[Said, int]:
@@ -17,9 +20,12 @@ def without_repeats(said: Said, secrets: Secrets, sums: Words | None = None) -> 
     first in the order of the law stays. ``sums``: those of the event ids, where known already."""
     ids = said.events.ids
     if sums is None:
-        found = [hashed(chunk, secrets, 1)[0] for chunk in ids.chunks]
+        found = [glimpses(chunk, secrets) for chunk in ids.chunks]
         sums = np.concatenate((np.empty(0, np.uint64), *found))
     likely = _shared(sums)
+    if len(likely) > len(sums) * GLIMPSED_SHARE_MAX:  # ids that begin and end alike
+        whole = [hashed(chunk, secrets, 1)[0] for chunk in ids.chunks]
+        likely = _shared(np.concatenate(whole))
     if not len(likely):
         return said, 0
     ordered = likely[in_order(said, likely)]

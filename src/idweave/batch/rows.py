@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -91,12 +91,12 @@ def checked(chunk: Chunk, columns: Columns, ids: pa.Array) -> tuple[Rows, list[D
     texts = {name: _identity_text(table[name], name) for name in columns.keys}
     distinct = columns.roles.get("distinct_id")
     texts[""] = pa.nulls(count, pa.string()) if distinct is None else text_of(table[distinct])
-    is_said = np.zeros(count, np.bool_)
-    for name in columns.keys:
-        is_said |= _flags(pc.greater(pc.binary_length(texts[name]), 0))
+    explicit = np.flatnonzero(np.isin(kinds, EXPLICIT))
+    is_empty = np.zeros(count, np.bool_)
+    is_empty[explicit] = _without_text([texts[name] for name in columns.keys], explicit)
     doubts: dict[int, Rejection] = {}
     for flags, why in (
-        (np.isin(kinds, EXPLICIT) & ~is_said, _NO_IDENTITY),
+        (is_empty, _NO_IDENTITY),
         (kinds == UNKNOWN, _NO_TYPE),
         (times < 0, _NO_TIME),
         (~_flags(pc.greater(pc.binary_length(ids), 0)), _NO_ID),
@@ -104,6 +104,14 @@ def checked(chunk: Chunk, columns: Columns, ids: pa.Array) -> tuple[Rows, list[D
         doubts |= dict.fromkeys(np.flatnonzero(flags).tolist(), why)
     rows = Rows(np.arange(chunk.first, chunk.first + count), times, kinds, ids, texts, table)
     return _without(rows, doubts), [Doubt(row, why) for row, why in sorted(doubts.items())]
+
+
+def _without_text(columns: Sequence[pa.Array], rows: Longs) -> Flags:
+    """Which of these rows have no text in any of the columns."""
+    found = np.ones(len(rows), np.bool_)
+    for column in columns:
+        found &= ~_flags(pc.greater(pc.binary_length(column.take(pa.array(rows))), 0))
+    return found
 
 
 def _without(rows: Rows, doubts: Mapping[int, Rejection]) -> Rows:

@@ -208,11 +208,13 @@ def event_tables(outcome: Outcome) -> Iterator[pa.Table]:
         end = min(start + EVENTS_AT_ONCE, len(events))
         rows = np.arange(start, end) if order is None else order[start:end]
         some = pa.array(rows)
+        seen, latest = outcome.seen[rows], outcome.latest[rows]
+        owners = _taken(called, seen)
         columns = [
             events.ids.take(some),
             pa.array(events.times[rows]).cast(TIME),
-            _taken(called, outcome.seen[rows]),
-            _taken(called, outcome.latest[rows]),
+            owners,
+            owners if (seen == latest).all() else _taken(called, latest),
             *(column.take(some) for column in events.kept.columns),
         ]
         yield pa.table(columns, schema=schema)
