@@ -155,9 +155,12 @@ class Trial:
         ranked = sorted([*merged, *split], key=lambda row: (-row[0], row[1:3]))
         for size, what, user, others in ranked[:EXPLAINED_MAX]:
             pair = _pair(what, before, after.graph, (user, others))
-            why = tuple(_told(after, *pair)) if pair else ()
+            why = tuple(_told(after, *pair)) if pair else (_ALL_LEFT,)
             names = tuple(map(self._called, others))
             yield LargestChange(what, self._called(user), names, size, why)
+
+
+_ALL_LEFT = "One of them holds nothing under these rules: all its identities left or were refused."
 
 
 def _counts(graph: Graph) -> GraphCounts:
@@ -192,6 +195,8 @@ def _told(after: Trace, one: Identity, other: Identity) -> Iterator[str]:
     found = gaps(after, one, other)
     if found is None:
         yield f"No event leads from {one} to {other}."
+    if found is not None and not any(gap.refused or gap.left for gap in found):
+        yield f"Under these rules no event ties {one} and {other} to the same user."
     for gap in found or ():
         for refused in gap.refused:
             yield f"{refused.identity} was refused {refused.times} x: {refused.reason.value}"
