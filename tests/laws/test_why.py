@@ -6,14 +6,15 @@ from itertools import combinations, pairwise
 
 from hypothesis import given, settings
 
-from idweave.core.graph import Graph, Stay, User
-from idweave.core.identity import ENDING_KINDS, Fact, Identity
+from idweave.core.graph import Graph, Reason, Stay, User
+from idweave.core.identity import ENDING_KINDS, LOGIN_KEY, Fact, Identity, Kind
 from idweave.core.linking import chain, gaps, making
+from idweave.core.policy import KeyRule, Policy
 from idweave.core.resolve import resolve
 from idweave.core.separating import separation
 from idweave.core.trace import Trace, trace
 
-from .strategies import World, worlds
+from .strategies import DEVICE, UNION, World, worlds
 
 law = settings(max_examples=150, deadline=None)
 Table = dict[str, object]
@@ -44,8 +45,11 @@ def test_decisions_tell_every_stay_merge_and_refusal_once(world: World) -> None:
     former: dict[Stay, int] = {}
     refused = 0
     for done in told.decisions:
+        into = {absorbed: survivor for survivor, absorbed in done.merged}
         for stay in done.left:
-            assert owner.pop(stay.identity) == stay.user
+            was = owner.pop(stay.identity)
+            while was != stay.user:  # it left just after its user was merged
+                was = into[was]
             former[stay] = done.fact.time_ms
         for stay in done.joined:
             assert stay.identity not in owner
@@ -87,6 +91,25 @@ def test_there_is_a_chain_or_a_gap_or_no_evidence_at_all(world: World) -> None:
         assert bool(links) == (found == [])
         for gap in found or ():
             assert gap.refused or gap.left
+
+
+def test_what_crowded_identities_alone_do_not_tie_is_explained() -> None:
+    one, other = Identity(UNION, "a"), Identity(DEVICE, "a")
+    keys = (KeyRule(LOGIN_KEY, rank=0), *(_crowding(identity.key) for identity in (one, other)))
+    logins = [Identity(LOGIN_KEY, value) for value in "abcd"]
+    carried = [*zip(logins, (one, other, one, other), strict=True), (one, other)]
+    facts = [Fact(n, f"e{n}", Kind.OBSERVE, some) for n, some in enumerate(carried)]
+    found = gaps(trace(facts, Policy(keys)), one, other)
+    told = {
+        (refused.identity, refused.reason, refused.times)
+        for gap in found or ()
+        for refused in gap.refused
+    }
+    assert told == {(one, Reason.CROWDED, 1), (other, Reason.CROWDED, 1)}
+
+
+def _crowding(key: str) -> KeyRule:
+    return KeyRule(key, rank=1, conflicts_max=1)
 
 
 @law

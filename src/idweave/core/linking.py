@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from .graph import Reason, Stay, User
+from .graph import Reason, RefusalKey, Stay, User
 from .identity import ENDING_KINDS, Fact, Identity, Order
 from .trace import Decision, Trace
 
@@ -173,27 +173,35 @@ class _Nodes:
         )
         both = {one for done in carried for one in self._effective(done)}
         ours = {one for one in both if self.of(one) in (node, another)}
-        return Gap(
-            mine,
-            theirs,
-            carried[0].fact,
-            last.fact,
-            len(carried),
-            _refusals(carried, ours),
-            _leavings(self._told.decisions, carried, ours),
-        )
+        refused = _refusals(carried, ours)
+        left = _leavings(self._told.decisions, carried, ours)
+        if not refused and not left:
+            refused = _set_aside(carried, ours)
+        return Gap(mine, theirs, carried[0].fact, last.fact, len(carried), refused, left)
 
 
 def _refusals(carried: Sequence[Decision], ours: set[Identity]) -> tuple[Refused, ...]:
     """What these facts were refused of these identities, last one first."""
+    return _counted((done, key) for done in carried for key in done.refused if key.identity in ours)
+
+
+def _set_aside(carried: Sequence[Decision], ours: set[Identity]) -> tuple[Refused, ...]:
+    """What these facts only carried, where that was no refusal: crowded identities by themselves,
+    and unbound ones of the user that held them. It tied nothing all the same."""
+    return _counted(
+        (done, RefusalKey(done.outcome.home, identity, reason))
+        for done in carried
+        for identity, reason in done.aside
+        if identity in ours
+    )
+
+
+def _counted(keys: Iterable[tuple[Decision, RefusalKey]]) -> tuple[Refused, ...]:
     found: dict[tuple[Identity, Reason], Refused] = {}
-    for done in carried:
-        for home, identity, reason in done.refused:
-            if identity in ours:
-                order = done.fact.order
-                before = found.get((identity, reason))
-                first, times = (before.first, before.times) if before else (order, 0)
-                found[identity, reason] = Refused(home, identity, reason, first, order, times + 1)
+    for done, (home, identity, reason) in keys:
+        order, before = done.fact.order, found.get((identity, reason))
+        first, times = (before.first, before.times) if before else (order, 0)
+        found[identity, reason] = Refused(home, identity, reason, first, order, times + 1)
     return tuple(sorted(found.values(), key=lambda one: one.last, reverse=True))
 
 

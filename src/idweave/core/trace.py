@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from .graph import Graph, RefusalKey, Stay, Trail, User
+from .graph import Graph, Reason, RefusalKey, Stay, Trail, User
 from .identity import ENDING_KINDS, Fact, Identity, Order
 from .policy import Policy
-from .resolve import Outcome, set_aside, step
+from .resolve import Aside, Outcome, set_aside, step
 
 
 class Merged(NamedTuple):
@@ -28,13 +28,15 @@ class Decision:
     """What one fact did. Users are those of the moment; a later merge may have absorbed them.
 
     ``tied``: the stays that this fact is evidence for, those of its identities that it brought and
-    that its home held afterwards. ``joined`` stays began and ``left`` ones ended with it; what
+    that its home held afterwards. ``aside``: those it only carried,
+    unbound or crowded. ``joined`` stays began and ``left`` ones ended with it; what
     moved did both. ``unbound`` and ``crowded`` became so; ``freed`` are neither any more.
     """
 
     fact: Fact
     outcome: Outcome
     tied: tuple[Stay, ...] = ()
+    aside: tuple[tuple[Identity, Reason], ...] = ()
     founded: User | None = None
     joined: tuple[Stay, ...] = ()
     left: tuple[Stay, ...] = ()
@@ -73,9 +75,7 @@ def trace(facts: Iterable[Fact], policy: Policy) -> Trace:
 
 def _watched(graph: Graph, fact: Fact, policy: Policy) -> Decision:
     graph.trail = []
-    brought: tuple[Identity, ...] = ()
-    if fact.kind not in ENDING_KINDS:
-        brought = set_aside(graph, fact, policy).brought
+    found = Aside(()) if fact.kind in ENDING_KINDS else set_aside(graph, fact, policy)
     outcome = step(graph, fact, policy)
     home, trail = outcome.home, graph.trail
     left = tuple(_cells(trail, graph.former))
@@ -84,8 +84,12 @@ def _watched(graph: Graph, fact: Fact, policy: Policy) -> Decision:
         outcome,
         tied=tuple(
             Stay(home, identity, graph.life.get(identity, 0))
-            for identity in brought
+            for identity in found.brought
             if home is not None and graph.owner.get(identity) == home
+        ),
+        aside=(
+            *((identity, Reason.UNBOUND) for identity in found.unbound),
+            *((identity, Reason.CROWDED) for identity in found.crowded),
         ),
         founded=fact.order if fact.order in _cells(trail, graph.held) else None,
         joined=_joined(graph, trail, {stay.identity for stay in left}),
