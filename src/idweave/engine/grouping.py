@@ -295,7 +295,19 @@ class Grouping:
 
     def flush(self, changes: Changes) -> None:
         """Resolve what the batch brought, and add to ``changes`` what the store has to write."""
-        work = [(group, group.work) for group in self._touched if group.work is not None]
+        self.settle(self._touched, changes)
+        for absorbed in self._absorbed:
+            self.groups.pop(absorbed.group_id, None)
+        self._touched.clear()
+        self._absorbed.clear()
+
+    def touched(self) -> list[Group]:
+        """The groups that the batch brought something to."""
+        return [group for group in self._touched if group.work is not None]
+
+    def settle(self, groups: Iterable[Group], changes: Changes) -> None:
+        """As :meth:`flush`, for some of the groups that the batch touched."""
+        work = [(group, group.work) for group in groups if group.work is not None]
         plain = [(group, brought) for group, brought in work if self._is_plain(group, brought)]
         contested = [(group, brought) for group, brought in work if group.contested]
         resolved = [(group, brought, self._resolve(group, brought)) for group, brought in contested]
@@ -305,24 +317,20 @@ class Grouping:
                 changes.groups.append((self.project, group.row()))
             group.fresh = False
             group.work = None
-        for absorbed in self._absorbed:
-            self.groups.pop(absorbed.group_id, None)
-        self._touched.clear()
-        self._absorbed.clear()
 
     def _is_plain(self, group: Group, brought: Work) -> bool:
         """Whether a group is uncontested still, and the batch changes anything of its one user."""
         if group.contested:
             return False
         if brought.grown:
-            group.contested = not self._fits(brought)
+            group.contested = not self.fits(brought)
             return not group.contested
         founder = group.founder
         return founder is None or any(
             fact.time_ms <= founder.time_ms and fact.order < founder for _, fact in brought.facts
         )
 
-    def _fits(self, brought: Work) -> bool:
+    def fits(self, brought: Work) -> bool:
         """Whether all identities of an uncontested group fit one user."""
         counts: dict[str, int] = {}
         members = [identity for _, identity in brought.new]
