@@ -15,7 +15,7 @@ from idweave.core.identity import Fact, Identity, Kind
 from idweave.core.policy import SETS_CACHED_MAX, Merge, Policy
 from idweave.ports import Changes, GroupRow, IdentityRow, SetKey, SetRow, Store
 
-from .known import Group, Ids, KnownIdentity, KnownSet, Work
+from .known import Group, Histories, Ids, KnownIdentity, KnownSet, Work
 from .naming import Naming
 from .publishing import publish
 from .reading import all_names
@@ -24,11 +24,6 @@ from .sets import links, set_key
 CACHED_IDENTITIES_MAX = 1_000_000
 """Identities kept in memory for one project, about 300 bytes each; past it the cache starts over
 from the store, which always knows everything."""
-
-CACHED_STEPS_MAX = 1_000_000
-"""Steps of contested groups kept in memory for one project, about 1 KB each with their undo; the
-histories used longest ago are forgotten first and read again from the store when needed."""
-
 
 _LOGIN, _UNBIND = Kind.LOGIN, Kind.UNBIND  # looked up once: slow in Python 3.11
 
@@ -45,7 +40,7 @@ class Grouping:
         self.sets: dict[SetKey, KnownSet] = {}
         self.identities: dict[Identity, KnownIdentity] = {}
         self.groups: dict[int, Group] = {}
-        self.histories: dict[int, History] = {}
+        self.histories = Histories()
         self.withdrawn: frozenset[str] = frozenset()
         """Events that operators took out of the log: they are kept, and link nothing."""
         self.kept: dict[SetKey | Identity, int] = {}
@@ -58,8 +53,9 @@ class Grouping:
 
     def forget(self) -> None:
         """Drop all that is remembered: after a failed commit, or when it has grown too large."""
-        for memory in (self.sets, self.identities, self.groups, self.histories, self._keys):
+        for memory in (self.sets, self.identities, self.groups, self._keys):
             memory.clear()
+        self.histories.clear()
         self._end_batch()
 
     def _end_batch(self) -> None:
@@ -352,8 +348,8 @@ class Grouping:
         history.graph.touched.users.update(shown)
         group.founder, group.founder_set = None, 0
         for part in brought.parts:
-            self.histories.pop(part.group_id, None)
-        self.histories[group.group_id] = history
+            self.histories.take(part.group_id)
+        self.histories.keep(group.group_id, history)
         brought.histories, brought.again_ms = [history], None
         for done in (brought.unread, brought.facts, brought.loose):
             done.clear()
@@ -373,7 +369,7 @@ class Grouping:
     def _history(self, part: GroupRow) -> History:
         """A group's history: remembered, or read from the store. What the store already shows of
         a contested group need not be written again."""
-        history = self.histories.pop(part.group_id, None)
+        history = self.histories.take(part.group_id)
         if history is None:
             history = History(self.policy)
             members = {row.identity for row in self.store.members(part.group_id)}
@@ -391,8 +387,4 @@ class Grouping:
         """Keep the memory within its bounds. Called between batches."""
         if len(self.identities) > CACHED_IDENTITIES_MAX:
             self.forget()
-        steps = sum(len(history.steps) for history in self.histories.values())
-        for number in list(self.histories)[:-1]:  # the one used last may be large by itself
-            if steps <= CACHED_STEPS_MAX:
-                break
-            steps -= len(self.histories.pop(number).steps)
+        self.histories.trim()

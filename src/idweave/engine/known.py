@@ -86,6 +86,41 @@ class KnownSet:
         self.loose_after_ms = loose_after_ms
 
 
+CACHED_STEPS_MAX = 1_000_000
+"""Steps of contested groups kept in memory for one project, about 1 KB each with their undo; the
+histories used longest ago are forgotten first and read again from the store when needed."""
+
+
+class Histories:
+    """The histories of contested groups that are remembered, those used longest ago first."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[History, int]] = {}  # by group, with its steps when kept
+        self._steps = 0
+
+    def keep(self, group_id: int, history: History) -> None:
+        """Remember the history of a group, which was used just now."""
+        self.take(group_id)
+        self._kept[group_id] = (history, len(history.steps))
+        self._steps += len(history.steps)
+
+    def take(self, group_id: int) -> History | None:
+        """The history of a group, if it is remembered; it is no more."""
+        history, steps = self._kept.pop(group_id, (None, 0))
+        self._steps -= steps
+        return history
+
+    def trim(self) -> None:
+        """Forget what is too much; not what was used last, which may be large by itself."""
+        while self._steps > CACHED_STEPS_MAX and len(self._kept) > 1:
+            self.take(next(iter(self._kept)))
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._kept.clear()
+        self._steps = 0
+
+
 class Work:
     """What one batch brought to one group, until it is published."""
 
