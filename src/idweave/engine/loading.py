@@ -17,8 +17,9 @@ from idweave.core.record import Project
 from idweave.ports import Changes, Entry, PayloadRow, SetKey, Sighting, Store, fact_of
 
 from .answers import Receipt
-from .grouping import Group, Grouping, KnownSet
+from .grouping import Grouping
 from .intake import Intake, Refused, count, reject
+from .known import Group, KnownSet
 from .parcels import Parcel, Told
 from .stating import FACT_TYPES
 
