@@ -47,6 +47,7 @@ def rules(key: str) -> st.SearchStrategy[KeyRule]:
         st.just(key),
         rank=st.integers(0, 3),
         values_max=st.sampled_from([1, 1, 2, 3]),
+        implied_max=st.sampled_from([None, None, 1, 2]),
         when_full=st.sampled_from(WhenFull),
         when_taken=st.sampled_from(WhenTaken),
         conflicts_max=st.sampled_from([None, None, 1, 2]),

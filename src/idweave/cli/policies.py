@@ -77,7 +77,9 @@ def _show_table(policy: Policy, output: Output) -> None:
         (
             rule.key,
             rule.rank,
-            rule.values_max,
+            str(rule.values_max)
+            if rule.implied_max is None
+            else f"{rule.implied_max}–{rule.values_max}",
             rule.when_full.value,
             rule.when_taken.value,
             f"{rule.conflicts_max} {rule.when_crowded.value}" if rule.conflicts_max else "-",

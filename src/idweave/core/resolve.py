@@ -203,8 +203,9 @@ def _crowds(graph: Graph, rule: KeyRule, home: User, identity: Identity) -> bool
 
 
 class Bar(NamedTuple):
-    """§4, *mergeable*: what keeps two users from merging. ``rule`` is ``merge``, ``values_max`` of
-    a key (``values``: how many the two hold together), or ``apart`` of a pair."""
+    """§4, *mergeable*: what keeps two users from merging. ``rule`` is ``merge``, ``values_max`` or
+    ``implied_max`` of a key (``values``: how many the two hold together), or ``apart`` of a
+    pair."""
 
     rule: str
     key: str = ""
@@ -222,9 +223,11 @@ def merge_bar(graph: Graph, kind: Kind, policy: Policy, users: tuple[User, User]
     held, more = graph.held[users[0]], graph.held[users[1]]
     for key, values in more.items():
         rule = policy.rule(key)
-        together = len(values) + len(held.get(key, ()))
-        if values and rule and together > rule.values_max:
-            return Bar("values_max", key, together)
+        others = held.get(key, ())
+        together = len(values) + len(others)
+        if values and others and rule and together > rule.limit(kind):
+            is_full = together > rule.values_max
+            return Bar("values_max" if is_full else "implied_max", key, together)
     both, owner = set(users), graph.owner.get
     for pair in policy.apart:
         if {owner(pair[0]), owner(pair[1])} == both:
@@ -244,9 +247,11 @@ def _kept_apart(scene: _Scene, user: User, identity: Identity) -> bool:
 
 
 def _room(scene: _Scene, home: User, identity: Identity) -> bool:
-    """§4, *room*: home holds it already, or fewer than ``values_max`` values of its key."""
+    """§4, *room*: home holds it already, or fewer values of its key than this fact may bring
+    together."""
     values = scene.graph.values(home, identity.key)
-    return identity.value in values or len(values) < scene.rule(identity).values_max
+    limit = scene.rule(identity).limit(scene.fact.kind)
+    return identity.value in values or len(values) < limit
 
 
 def _evictable(scene: _Scene, home: User, identity: Identity) -> list[tuple[Order, str]]:
@@ -263,7 +268,11 @@ def _admits(scene: _Scene, home: User, identity: Identity) -> bool:
     """§4, *admits*: there is room, or the key makes room by letting another value leave."""
     if _room(scene, home, identity):
         return True
-    replaces = scene.rule(identity).when_full is WhenFull.REPLACE
+    when_full = scene.rule(identity).when_full
+    if when_full is WhenFull.RENEW:
+        replaces = scene.graph.owner.get(scene.brought[0]) == home
+    else:
+        replaces = when_full is WhenFull.REPLACE
     return replaces and bool(_evictable(scene, home, identity))
 
 

@@ -29,7 +29,11 @@ CACHED_STEPS_MAX = 1_000_000
 histories used longest ago are forgotten first and read again from the store when needed."""
 
 
-_LOGIN, _UNBIND = Kind.LOGIN, Kind.UNBIND  # looked up once: slow in Python 3.11
+_LOGIN, _OBSERVE, _UNBIND = (
+    Kind.LOGIN,
+    Kind.OBSERVE,
+    Kind.UNBIND,
+)  # looked up once: slow in Python 3.11
 
 
 class Ids:
@@ -331,7 +335,7 @@ class Grouping:
         for member in members:
             counts[member.key] = counts.get(member.key, 0) + 1
         rules = ((self.policy.rule(key), count) for key, count in counts.items())
-        return all(rule is not None and count <= rule.values_max for rule, count in rules)
+        return all(rule is not None and count <= rule.limit(_OBSERVE) for rule, count in rules)
 
     def _resolve(self, group: Group, brought: Work) -> History:
         """The history of a contested group, with everything that this batch brought in it."""
