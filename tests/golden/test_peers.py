@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from .peers import ours
-from .peers.answers import check, check_persons
+from .peers import adobe_rule, ours
+from .peers.answers import check
 from .peers.limits import left_out, unchecked
 from .peers.telling import SYSTEMS, play
 from .vectors import load
@@ -24,6 +24,20 @@ PLAYED = [case for case in CASES if not left_out(case)]
 UNCHECKED = [(case, name) for case in PLAYED for name in unchecked(case)]
 WEAK = [case for case in CASES if ours.WEAKNESS in case["tags"]]
 WEAKNESSES = [(case, tag) for case in WEAK for tag in ours.weaknesses(case)]
+
+LINKED = [
+    case
+    for case in CASES
+    if case["system"] == "adobe_linking_rules" and "clusters" in case["expect"]
+]
+ADOBE_DIFFERS = (
+    ("person", 8, 0),
+    ("layered", 4, 0),
+    ("layered", 8, 1),
+    ("contacts", 4, 1),
+    ("contacts", 8, 6),
+)
+"""Of 50 random cases of so many events, how many the preset resolves otherwise (decision 0015)."""
 
 IS_OURS = "IDWEAVE_VECTORS" not in os.environ
 CANNOT = ["cja-06", "mixpanel-08", "mparticle-05", "mparticle-07", "segment-08"]
@@ -75,6 +89,20 @@ def test_what_cannot_be_expressed_is_this_and_no_more() -> None:
     assert [case["id"] for case in OUT] == CANNOT
     found = {case["id"]: ", ".join(unchecked(case)) for case in PLAYED if unchecked(case)}
     assert [f"{name}: {fields}" for name, fields in found.items()] == IN_PART
+
+
+@pytest.mark.parametrize(("kind", "events", "differ"), ADOBE_DIFFERS)
+def test_of_random_visits_as_few_differ_from_adobes_published_rule_as_we_say(
+    kind: str, events: int, differ: int
+) -> None:
+    assert adobe_rule.differing(kind, events, 50) == differ
+
+
+@pytest.mark.parametrize("case", LINKED, ids=by_id)
+def test_adobes_published_rule_as_we_have_it_gives_what_they_document(case: dict[str, Any]) -> None:
+    assert adobe_rule.by_their_rule(case) == {
+        frozenset(map(tuple, some)) for some in case["expect"]["clusters"]
+    }
 
 
 def test_every_system_is_compared() -> None:

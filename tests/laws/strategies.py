@@ -53,6 +53,7 @@ def rules(key: str) -> st.SearchStrategy[KeyRule]:
         conflicts_max=st.sampled_from([None, None, 1, 2]),
         when_crowded=st.sampled_from(WhenCrowded),
         parent=st.sampled_from([None, PARENTS[key]]) if key in PARENTS else st.none(),
+        follows=st.sampled_from([False, False, True]),
         enabled=st.just(key != OFF),
         blocked=st.sampled_from([frozenset(), frozenset({BLOCKED})]),
     )

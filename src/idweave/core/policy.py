@@ -106,6 +106,7 @@ class KeyRule:
     conflicts_max: int | None = None
     when_crowded: WhenCrowded = WhenCrowded.FREEZE
     parent: str | None = None
+    follows: bool = False
     enabled: bool = True
     blocked: frozenset[str] = frozenset()
     blocked_junk: bool = False
@@ -188,6 +189,11 @@ class Policy:
     def _templates(self) -> list[tuple[re.Pattern[str], KeyRule]]:
         paired = ((template_pattern(rule.key), rule) for rule in self.keys)
         return [(pattern, rule) for pattern, rule in paired if pattern is not None]
+
+    @cached_property
+    def has_followers(self) -> bool:
+        """Whether any key goes along with others."""
+        return any(rule.follows for rule in self.keys)
 
     @cached_property
     def apart_from(self) -> dict[Identity, frozenset[Identity]]:

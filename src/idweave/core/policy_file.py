@@ -68,7 +68,7 @@ CHOICES: dict[str, type[StrEnum]] = {
 }
 COUNTS = {"rank": 0, "values_max": 1, "implied_max": 1, "conflicts_max": 1}
 """Whole-number fields of a key rule and the least value of each."""
-FLAGS = ("enabled", "blocked_junk")
+FLAGS = ("follows", "enabled", "blocked_junk")
 RULE_FIELDS = ("key", *COUNTS, *CHOICES, *FLAGS, "parent", "blocked")
 POLICY_FIELDS = ("name", "extends", *SWITCHES, "apart", "keys")
 

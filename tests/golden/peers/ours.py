@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 from idweave.core.graph import Graph
@@ -17,7 +17,7 @@ from idweave.core.policy import Policy
 from idweave.core.policy_file import policy_from
 from idweave.core.resolve import resolve
 
-from .answers import check_people, clusters
+from .whose import check_people, clusters
 from .story import P, Case, Step, Story
 from .telling import LOGIN, SYSTEMS, Keys, Telling, key_of, play, policy_of, steps_of
 
@@ -87,14 +87,18 @@ def junk_ties_nobody(case: Case) -> None:
 def a_new_key_moves_no_other(case: Case) -> None:
     """Ranks are numbers in the file: declaring one more key changes no other's."""
     registered = [step["keys"] for step in case["steps"] if "keys" in step]
-    before: Keys = []
+    declared = list(accumulate(registered))
     policies = [
-        policy_from({"extends": "sensors", "keys": before[:]})
-        for keys in registered
-        if before.extend({"key": key_of(one), "rank": 100 + len(before)} for one in keys) is None
-    ]
-    for old, new in pairwise(policies):
-        assert old.keys == new.keys[: len(old.keys)]
+        policy_from({
+            "extends": "sensors",
+            "keys": [{"key": key_of(one), "rank": n} for n, one in enumerate(keys, 100)],
+        })
+        for keys in declared
+    ]  # fmt: skip
+    for (old, keys), (new, _) in pairwise(zip(policies, declared, strict=True)):
+        seen = tuple(Identity(key_of(one), "x") for one in keys)
+        assert old.effective(seen) == new.effective(seen)
+        assert [old.rule(one.key) for one in seen] == [new.rule(one.key) for one in seen]
 
 
 def what_was_unbound_stays_so(case: Case) -> None:

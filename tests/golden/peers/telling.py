@@ -95,6 +95,7 @@ def adobe_keys(told: Telling) -> Keys:
             "values_max": 1 if unique else 50,
             "when_full": "renew" if unique else "replace",
             "when_taken": "move",
+            "follows": True,
         }
         for word, rank, unique in rows
     ]
@@ -268,30 +269,41 @@ ZEROS = "^[0-]*$"
 """The one pattern among Segment's default blocked values; ``blocked_junk`` covers it."""
 
 
+SEGMENT_BLOCKED = ("-1", "null", "anonymous")
+SEGMENT_LIMIT = 5
+"""What is over there by default: values that name nobody, and values of an identifier."""
+
+
 def segment_keys(told: Telling) -> Keys:
     """Limits and priorities; what is not configured is kept with the event and ignored."""
     config = told.config
-    blocked = [*SEGMENT_BLOCKED, *(one["exact"] for one in config.get("blocked", ()) if "exact" in one)]
-    default = [
-        {"key": rule.key, "rank": rule.rank, "values_max": rule.values_max}
-        for rule in preset("segment").keys
-    ]
+    exact = (one["exact"] for one in config.get("blocked", ()) if "exact" in one)
+    blocked = [*SEGMENT_BLOCKED, *exact]
     registered = [word for step in told.steps for word in step.get("keys", ())]
-    rows = [
-        {"key": key_of(one["key"]), "rank": one["priority"], "values_max": one["limit"]}
-        for one in config.get("identifiers", ())
-    ] or [*default, *_registered(registered, {row["key"] for row in default})]
+    rows: Keys = [
+        _identifier(one["key"], one.get("priority", place), one.get("limit"))
+        for place, one in enumerate(config.get("identifiers", ()), 1)
+    ]
+    if not rows and (registered or config.get("blocked")):
+        rows = _by_default(registered)
     on = [row | {"blocked_junk": True, "blocked": blocked} for row in rows]
-    return [*on, *({"key": key, "enabled": False} for key in _beside(told, rows))]
+    off = [{"key": key, "enabled": False} for key in _beside(told, rows)] if rows else []
+    return [*on, *off]
 
 
-SEGMENT_BLOCKED = ("-1", "null", "anonymous")
+def _identifier(word: str, rank: int, limit: int | None = None) -> dict[str, Any]:
+    values_max = limit or (1 if word == "user_id" else SEGMENT_LIMIT)
+    return {"key": key_of(word), "rank": rank, "values_max": values_max}
 
 
-def _registered(words: Sequence[str], known: set[str]) -> Keys:
-    """Identifiers that were registered and are not in the preset: after these, by name."""
-    more = sorted(word for word in set(words) if key_of(word) not in known)
-    return [{"key": key_of(w), "rank": MANY + n, "values_max": 5} for n, w in enumerate(more)]
+def _by_default(registered: Sequence[str]) -> Keys:
+    """The preset's identifiers and what was registered beside them, in the order that is implied
+    there: ``user_id``, ``email``, all others by name."""
+    theirs = {key: word for word, key in WORDS.items() if word != "device_id"}
+    known = [theirs.get(rule.key, rule.key) for rule in preset("segment").keys]
+    words = {key_of(word): word for word in [*known, *registered]}.values()
+    ordered = sorted(words, key=lambda word: (word != "user_id", word != "email", word))
+    return [_identifier(word, rank) for rank, word in enumerate(ordered, 1)]
 
 
 def _beside(told: Telling, rows: Keys) -> list[str]:
@@ -435,6 +447,7 @@ SYSTEMS: dict[str, System] = {
 
 def policy_of(case: Case) -> Policy:
     """The preset of the case's system, with what the case sets."""
+    assert case["system"] in SYSTEMS, f"nobody here knows the system {case['system']}"
     told, system = Telling(case), SYSTEMS[case["system"]]
     return policy_from({"extends": system.preset(told), "keys": system.keys(told)})
 
@@ -452,6 +465,7 @@ def steps_of(case: Case, policy: Policy) -> list[Step]:
     clock = times(told.steps)
     ops = SYSTEMS[case["system"]].ops
     for number, step in enumerate(told.steps, 1):
+        assert step["op"] in ops, f"{case['system']}: nobody here knows the operation {step['op']}"
         said = ops[step["op"]](told, step)
         told.before.append(said)
         making.add(number, step, clock[number - 1], said)
