@@ -95,7 +95,8 @@ LIMITS = (
         "adobe_cja_stitching",
         "",
         _does("privacy_delete"),
-        "erasing a person is not part of a policy, and no operator fact of this version does it",
+        "deleting a person is an operator's erasure and no rule; what is left is then as if the"
+        " person had never been seen, so the cookie's rows are its next person's",
     ),
     Limit(
         "amplitude",
