@@ -290,8 +290,9 @@ def peers_page() -> str:
     columns = ("system", "preset", "its words in ours", "cases")
     return page([
         "# Peers: the documented cases of other systems",
-        one_line(peers.INTRO),
+        one_line(peers.INTRO + peers.totals()),
         table(columns, peers.summary()),
+        peers.TRY,
         one_line(peers.READING),
         "## What they document as their own weakness",
         one_line(peers.WEAK),

@@ -8,6 +8,7 @@ as its own weakness comes out so under its preset, and does not happen under our
 from __future__ import annotations
 
 import os
+import random
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from .peers import adobe_rule, ours
 from .peers.answers import check
 from .peers.limits import left_out, unchecked
 from .peers.telling import SYSTEMS, play
+from .peers.their_rules import RULES, Rule, alike, drawn
 from .vectors import load
 
 CASES = load("peer_scenarios")
@@ -96,6 +98,15 @@ def test_of_random_visits_as_few_differ_from_adobes_published_rule_as_we_say(
     kind: str, events: int, differ: int
 ) -> None:
     assert adobe_rule.differing(kind, events, 50) == differ
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.system)
+def test_random_events_come_out_as_by_the_rule_that_the_system_describes(rule: Rule) -> None:
+    chance = random.Random(rule.system)
+    for _ in range(100):
+        case = drawn(rule, chance)
+        theirs, ours_ = rule.theirs(case["steps"]), rule.ours(play(case))
+        assert alike(theirs, ours_), case["steps"]
 
 
 @pytest.mark.parametrize("case", LINKED, ids=by_id)

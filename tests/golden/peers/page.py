@@ -85,6 +85,12 @@ with the case's own settings (namespaces, priorities, limits, unique ids) on top
 and is held against the documented outcome field by field (`tests/golden/test_peers.py`).
 """
 
+TRY = """```sh
+idweave policy show adobe                # the rules, as a file to copy and edit
+idweave simulate --policy adobe "CRMID: Tom, ECID: 111" "CRMID: Summer, ECID: 111"
+idweave policy try adobe                 # what they would make of your history
+```"""
+
 READING = """
 A preset takes over what a policy can say: who is one, whose an event is, what is refused. It is no
 copy of the other system: names, times and history follow the law here, so nothing is lost by a
@@ -129,6 +135,15 @@ def state(case: Case) -> str:
     if left_out(case):
         return NOT
     return IN_PART if unchecked(case) else AGREES
+
+
+def totals() -> str:
+    """How many cases come out how, in a sentence."""
+    states = Counter(state(case) for case in stored())
+    return (
+        f"Of {states.total()} cases {states[AGREES]} agree, {states[IN_PART]} in part, and"
+        f" {states[NOT]} cannot be expressed."
+    )
 
 
 def details() -> list[tuple[str, ...]]:
