@@ -22,8 +22,8 @@ from .reading import all_names
 from .sets import links, set_key
 
 CACHED_IDENTITIES_MAX = 1_000_000
-"""Identities kept in memory for one project, about 300 bytes each; past it the cache starts over
-from the store, which always knows everything."""
+"""Identities kept in memory for one project, below 1 KB each with their sets and groups; past it
+the cache starts over from the store, which always knows everything."""
 
 _LOGIN, _OBSERVE, _UNBIND = Kind.LOGIN, Kind.OBSERVE, Kind.UNBIND  # looked up once: slow in 3.11
 
