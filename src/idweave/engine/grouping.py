@@ -25,7 +25,7 @@ CACHED_IDENTITIES_MAX = 1_000_000
 """Identities kept in memory for one project, below 1 KB each with their sets and groups; past it
 the cache starts over from the store, which always knows everything."""
 
-_LOGIN, _UNBIND = Kind.LOGIN, Kind.UNBIND  # looked up once: slow in Python 3.11
+_LOGIN, _OBSERVE, _UNBIND = Kind.LOGIN, Kind.OBSERVE, Kind.UNBIND  # looked up once: slow in 3.11
 
 
 class Grouping:
@@ -335,7 +335,7 @@ class Grouping:
         for member in members:
             counts[member.key] = counts.get(member.key, 0) + 1
         rules = ((self.policy.rule(key), count) for key, count in counts.items())
-        return all(rule is not None and count <= rule.values_max for rule, count in rules)
+        return all(rule is not None and count <= rule.limit(_OBSERVE) for rule, count in rules)
 
     def _resolve(self, group: Group, brought: Work) -> History:
         """The history of a contested group, with everything that this batch brought in it."""
