@@ -8,9 +8,10 @@ from typing import Any
 import pyarrow as pa
 
 from idweave.batch.book import Book
+from idweave.batch.merging import event_tables
 from idweave.batch.outcome import Outcome, work_out
 from idweave.batch.spreading import Spread
-from idweave.batch.tables import event_tables, small_tables
+from idweave.batch.tables import small_tables
 from idweave.core.identity import Fact, Identity
 from idweave.core.policy import Policy
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 import sys
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from .said import Ints, Longs, Words
+from .arrays import Ints, Longs, Words
 
 ROWS_AT_ONCE = 16_384
 """Rows of one step: its arrays stay in the processor's cache."""
@@ -69,18 +70,27 @@ def glimpses(texts: pa.Array, secrets: Secrets) -> Words:
     return found
 
 
-def words_of(texts: pa.Array) -> tuple[Longs, Words]:
-    """Where each text begins, in bytes, and all bytes as words with room behind them."""
+def bytes_of(texts: pa.Array) -> tuple[Longs, npt.NDArray[np.uint8]]:
+    """Where each text begins, in bytes, with the end of the last; and all bytes."""
     wide = pa.types.is_large_string(texts.type) or pa.types.is_large_binary(texts.type)
     _, offsets, content = texts.buffers()
-    kind = np.int64 if wide else np.int32
-    starts = np.frombuffer(offsets, kind)[texts.offset : texts.offset + len(texts) + 1]
-    begin, end = int(starts[0]) // 8 * 8, int(starts[-1])
-    padded = np.zeros((end - begin + 23) // 8 * 8, np.uint8)
-    if content is not None:
-        padded[: end - begin] = np.frombuffer(content, np.uint8)[begin:end]
+    if not len(texts):
+        return np.zeros(1, np.int64), np.empty(0, np.uint8)
+    held = np.frombuffer(offsets, np.int64 if wide else np.int32)
+    starts: Longs = held[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
+    begin, end = int(starts[0]), int(starts[-1])
+    text = np.empty(0, np.uint8) if content is None else np.frombuffer(content, np.uint8)
+    return starts - begin, text[begin:end]
+
+
+def words_of(texts: pa.Array) -> tuple[Longs, Words]:
+    """Where each text begins, in bytes, and all bytes as words with room behind them."""
+    starts, content = bytes_of(texts)
+    padded = np.empty((len(content) + 23) // 8 * 8, np.uint8)
+    padded[: len(content)] = content
+    padded[len(content) :] = 0
     words = padded.view(np.dtype("<u8"))
-    return starts.astype(np.int64) - begin, words if sys.byteorder == "little" else words.byteswap()
+    return starts, words if sys.byteorder == "little" else words.byteswap()
 
 
 def word_of(begins: Longs, lengths: Longs, words: Words, nth: int) -> Words:

@@ -13,11 +13,13 @@ from idweave.core.identity import Order
 from idweave.core.policy import Policy
 from idweave.core.resolve import names
 
+from .arrays import LATE, NOTHING, Ints, Longs
+from .events import Run
 from .folding import Folded, Task, first_names, fold_all
-from .founding import founders, founding_shapes
+from .founding import Spans, founders, founding_shapes, spans
 from .grouping import Groups, group, with_named
-from .ordering import in_order
-from .said import NOTHING, Flags, Ints, Longs, Said
+from .ordering import Facts, in_order
+from .said import Said
 from .spreading import Spread
 
 FACTS_IN_TASK = 20_000
@@ -29,10 +31,11 @@ NAMES_AT_ONCE = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Users:
-    """Users by number: the event that founded each, and its name; and the events that founded
-    users that are another's now, with the number of that."""
+    """Users by number: the event that founded each, that one's id, and the name; and the events
+    that founded users that are another's now, with the number of that."""
 
     founders: Longs
+    founder_ids: pa.Array
     names: Longs
     merged: Longs
     merged_into: Longs
@@ -62,14 +65,37 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Attribution:
+    """Whose events are. Those of a shape are one user's (-1: nobody's, or not of one alone), but
+    for the events of contested groups, which are listed by number: the user they had then, and
+    whose they are now. ``of_shape`` has one entry more, for events without a shape."""
+
+    of_shape: Ints
+    events: Longs
+    seen: Longs
+    latest: Longs
+
+    def of(self, run: Run, rows: slice) -> tuple[Ints, Ints]:
+        """The user of some events of a run as seen, and the latest."""
+        seen = self.of_shape[run.shapes[rows]]
+        first = run.first + rows.start
+        start, end = np.searchsorted(self.events, (first, first + len(seen)))
+        if start == end:
+            return seen, seen
+        latest, places = seen.copy(), self.events[start:end] - first
+        seen[places], latest[places] = self.seen[start:end], self.latest[start:end]
+        return seen, latest
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """The whole answer. ``seen`` and ``latest`` are users by event, -1 for nobody; ``first_ms`` and
-    ``last_ms`` say when each identity was seen."""
+    """The whole answer. ``first_ms`` and ``last_ms`` say when each identity was seen; ``spans`` the
+    same of shapes."""
 
     said: Said
     users: Users
-    seen: Ints
-    latest: Ints
+    owners: Attribution
+    spans: Spans
     stays: Stays
     refused: Refused
     first_ms: Longs
@@ -79,16 +105,17 @@ class Outcome:
 
 def work_out(said: Said, policy: Policy, spread: Spread) -> Outcome:
     """Resolve what was said. No event id may come twice (:mod:`.repeats`)."""
-    said, named = with_named(said, policy)
+    said, named = with_named(said.compacted(), policy)
     groups = group(said, named, policy)
     facts = _contested_facts(said, groups)
     folded = _folded(said, groups, facts, (policy, spread))
-    plain = founders(said, groups)
-    users = _users(said, plain, folded, (founding_shapes(said, groups, plain), spread))
-    seen, latest = _owners(said, groups, users, folded)
-    first_ms, last_ms = _seen_range(said, groups)
+    seen = spans(said)
+    plain = founders(said, seen, groups)
+    users = _users(said, plain, folded, (founding_shapes(said, seen, groups, plain), spread))
+    owners = _owners(groups, users, folded)
+    first_ms, last_ms = _seen_range(said, seen, groups)
     stays, refused = _stays(said, groups, users, folded), _refused(users, folded)
-    return Outcome(said, users, seen, latest, stays, refused, first_ms, last_ms, len(facts))
+    return Outcome(said, users, owners, seen, stays, refused, first_ms, last_ms, len(facts))
 
 
 # -- contested groups ------------------------------------------------------------------------------
@@ -96,11 +123,18 @@ def work_out(said: Said, policy: Policy, spread: Spread) -> Outcome:
 
 def _contested_facts(said: Said, groups: Groups) -> Longs:
     """The events of contested groups, by group and in the order of the law."""
-    shapes = said.events.shapes
-    of_shape = np.concatenate((groups.contested[groups.of_shape], [False]))  # -1: the last
-    of_shape[:-1] &= groups.of_shape >= 0
-    found = np.flatnonzero(of_shape[shapes])
-    return found[in_order(said, found, groups.of_shape[shapes[found]])]
+    is_contested = np.append(groups.contested[groups.of_shape], False)  # -1: the last
+    is_contested[:-1] &= groups.of_shape >= 0
+    numbers, times = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for run in said.events.runs:
+        rows = np.flatnonzero(is_contested[run.shapes])
+        numbers.append(run.first + rows)
+        times.append(run.columns().times[rows])
+    found = np.concatenate(numbers)
+    shapes = said.events.shapes_of(found)
+    kinds = said.shapes.kinds[shapes]
+    facts = Facts(np.concatenate(times), kinds, lambda rows: said.events.ids_of(found[rows]))
+    return found[in_order(facts, groups.of_shape[shapes])]
 
 
 def _folded(said: Said, groups: Groups, facts: Longs, by: tuple[Policy, Spread]) -> list[Folded]:
@@ -109,26 +143,37 @@ def _folded(said: Said, groups: Groups, facts: Longs, by: tuple[Policy, Spread])
 
 
 def _tasks(said: Said, groups: Groups, facts: Longs, policy: Policy) -> Iterator[Task]:
-    events = said.events
-    group_of = groups.of_shape[events.shapes[facts]]
+    """The facts in tasks of whole groups; their columns are taken for many tasks at once."""
+    group_of = groups.of_shape[said.events.shapes_of(facts)]
     ends = np.flatnonzero(np.diff(group_of, append=NOTHING)) + 1
-    start = 0
-    while start < len(facts):
-        end = int(ends[np.searchsorted(ends, min(start + FACTS_IN_TASK, len(facts)))])
-        part = facts[start:end]
-        shapes, place = np.unique(events.shapes[part], return_inverse=True)
-        some = said.shapes.some(shapes)
-        used = np.unique(some.members)
-        yield Task(
-            policy,
-            group_of[start:end].tolist(),
-            part.tolist(),
-            events.times[part].tolist(),
-            events.ids.take(pa.array(part)).to_pylist(),
-            place.tolist(),
-            some.texts(said.identities, policy),
-            dict(zip(said.identities.of(used), used.tolist(), strict=True)),
-        )
+    for start, end in _cuts(ends, said.events.shelf.bounds.fact_events):
+        part, within = facts[start:end], group_of[start:end]
+        shapes, times = said.events.shapes_of(part), said.events.times_of(part)
+        ids = said.events.ids_of(part)
+        inner = np.flatnonzero(np.diff(within, append=NOTHING)) + 1
+        for begin, stop in _cuts(inner, FACTS_IN_TASK):
+            rows = slice(begin, stop)
+            own, place = np.unique(shapes[rows], return_inverse=True)
+            some = said.shapes.some(own)
+            used = np.unique(some.members)
+            yield Task(
+                policy,
+                within[rows].tolist(),
+                part[rows].tolist(),
+                times[rows].tolist(),
+                ids[begin:stop].to_pylist(),
+                place.tolist(),
+                some.texts(said.identities, policy),
+                dict(zip(said.identities.of(used), used.tolist(), strict=True)),
+            )
+
+
+def _cuts(ends: Longs, count: int) -> Iterator[tuple[int, int]]:
+    """From where to where: whole groups by where they end, with at least ``count`` facts each."""
+    start, last = 0, int(ends[-1]) if len(ends) else 0
+    while start < last:
+        end = int(ends[np.searchsorted(ends, min(start + count, last))])
+        yield start, end
         start = end
 
 
@@ -147,22 +192,23 @@ def _users(
     heirs = np.concatenate((merged[1], pairs[:, 1]))
     into = by_founder[np.searchsorted(founding[by_founder], heirs)]
     absorbed = np.concatenate((merged[0], pairs[:, 0]))
-    return Users(founding, _names(said, founding, spread), absorbed, into)
+    ids = said.events.ids_of(founding)
+    return Users(founding, ids, _names(said, founding, ids, spread), absorbed, into)
 
 
-def _names(said: Said, founding: Longs, spread: Spread) -> Longs:
+def _names(said: Said, founding: Longs, founder_ids: pa.Array, spread: Spread) -> Longs:
     """The name of each user; in the rare case that two would share one, as the law has it."""
-    ids = said.events.ids.take(pa.array(founding)).to_pylist()
-    parts = (ids[start : start + NAMES_AT_ONCE] for start in range(0, len(ids), NAMES_AT_ONCE))
-    few = len(ids) <= NAMES_AT_ONCE
+    count = len(founder_ids)
+    starts = range(0, count, NAMES_AT_ONCE)
+    parts = (founder_ids.slice(start, NAMES_AT_ONCE).to_pylist() for start in starts)
+    few = count <= NAMES_AT_ONCE
     named = map(first_names, parts) if few else spread.map(first_names, parts)
-    found = np.fromiter(chain.from_iterable(named), np.int64, len(ids))
+    found = np.fromiter(chain.from_iterable(named), np.int64, count)
     if len(np.unique(found)) == len(found):
         return found
-    events = said.events
-    kinds = said.shapes.kinds[events.shapes[founding]].tolist()
-    times = events.times[founding].tolist()
-    orders = list(map(Order, times, kinds, ids))
+    kinds = said.shapes.kinds[said.events.shapes_of(founding)].tolist()
+    times = said.events.times_of(founding).tolist()
+    orders = list(map(Order, times, kinds, founder_ids.to_pylist()))
     given = names(orders)
     return np.array([given[order] for order in orders], np.int64)
 
@@ -179,45 +225,32 @@ def _numbers_of(users: Users, founding: Longs) -> Longs:
 def _plain_users(groups: Groups) -> Ints:
     """The one user of each uncontested group that has a fact; -1 for contested groups."""
     found = np.full(len(groups) + 1, NOTHING, np.int32)  # one more for shape groups of -1
-    plain = _has_user(groups)
+    plain = ~groups.contested
     found[:-1][plain] = np.arange(int(plain.sum()), dtype=np.int32)
     return found
 
 
-def _has_user(groups: Groups) -> Flags:
-    return ~groups.contested
-
-
-def _owners(
-    said: Said, groups: Groups, users: Users, folded: Sequence[Folded]
-) -> tuple[Ints, Ints]:
+def _owners(groups: Groups, users: Users, folded: Sequence[Folded]) -> Attribution:
     of_shape = np.append(_plain_users(groups)[groups.of_shape], np.int32(NOTHING))
-    seen = of_shape[said.events.shapes]
-    latest = seen.copy()
     events = _column(event for part in folded for event in part.events)
-    homes = _column(user for part in folded for user in part.seen)
-    owners = _column(user for part in folded for user in part.latest)
-    seen[events], latest[events] = _numbers_of(users, homes), _numbers_of(users, owners)
-    return seen, latest
+    homes = _numbers_of(users, _column(user for part in folded for user in part.seen))
+    owners = _numbers_of(users, _column(user for part in folded for user in part.latest))
+    by = np.argsort(events)
+    return Attribution(of_shape, events[by], homes[by], owners[by])
 
 
 # -- identities ------------------------------------------------------------------------------------
 
 
-def _seen_range(said: Said, groups: Groups) -> tuple[Longs, Longs]:
+def _seen_range(said: Said, spans: Spans, groups: Groups) -> tuple[Longs, Longs]:
     """When each identity was seen first and last, unbinds that name it included."""
-    shapes, events, count = said.shapes, said.events, len(said.identities)
-    first = np.full(len(shapes) + 1, np.iinfo(np.int64).max)  # one more for what links nothing
-    last = np.full(len(shapes) + 1, -1, np.int64)
-    np.minimum.at(first, events.shapes, events.times)
-    np.maximum.at(last, events.shapes, events.times)
+    shapes, count = said.shapes, len(said.identities)
     named = np.flatnonzero(groups.named >= 0)
     members = np.concatenate((shapes.members, groups.named[named]))
     of = np.concatenate((shapes.of_members(), named))
-    first_ms = np.full(count, np.iinfo(np.int64).max)
-    last_ms = np.full(count, -1, np.int64)
-    np.minimum.at(first_ms, members, first[of])
-    np.maximum.at(last_ms, members, last[of])
+    first_ms, last_ms = np.full(count, LATE), np.full(count, -1, np.int64)
+    np.minimum.at(first_ms, members, spans.firsts[of])
+    np.maximum.at(last_ms, members, spans.lasts[of])
     return first_ms, last_ms
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 from idweave.core.record import Project, Record
@@ -11,11 +12,13 @@ from idweave.engine.engine import PAGE_MAX, Engine
 from idweave.engine.replaying import replay_deliveries
 from idweave.ports import Store
 
+from .arrays import NOTHING
 from .book import Block, Book, ShapeKey, shape_of
+from .events import Shelf
 from .outcome import work_out
 from .rejecting import Rejected
-from .run import Show, described, write_tables
-from .said import NOTHING, Said
+from .run import SPILLED, Show, described, write_tables
+from .said import Said
 from .spreading import Spread
 from .writing import Folder
 
@@ -34,18 +37,18 @@ class Source:
 
 def export_tables(source: Source, out: Folder, spread: Spread, show: Show) -> int:
     """Write all tables of a project; returns how many users it has."""
-    said = said_by(source, show)
     rejections = _rejections(source)
     project = source.projects[source.project]
-    outcome = work_out(said, project.policy, spread)
-    write_tables(outcome, rejections, out, show)
+    with closing(Shelf(out.unfinished / SPILLED)) as shelf:
+        outcome = work_out(said_by(source, shelf, show), project.policy, spread)
+        write_tables(outcome, rejections, out, show)
     out.manifest(described(project, out))
     return len(outcome.users.names)
 
 
-def said_by(source: Source, show: Show) -> Said:
+def said_by(source: Source, shelf: Shelf, show: Show) -> Said:
     """What a store accepted of a project. Each event is in its log once."""
-    book, count = Book(), 0
+    book, count = Book(shelf=shelf), 0
     believed = {name: replace(one, token=None) for name, one in source.projects.items()}
     policy = source.projects[source.project].policy
     with source.store.reader() as reader:

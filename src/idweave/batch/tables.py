@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 
 from idweave.core.resolve import first_name
 
-from .ordering import by_text, by_time
+from .arrays import LATE, Ints, Longs
+from .ordering import by_text
 from .outcome import Outcome
 from .rejecting import Rejected
-from .said import Ints, Longs
 
 SCHEMA_VERSION = 1
 """Goes up when a column is renamed, removed or changes its meaning; not for new columns."""
@@ -66,14 +66,11 @@ SCHEMA: dict[str, tuple[tuple[str, pa.DataType], ...]] = {
 """Every table with its columns. ``canonical_id`` is text: as a number it would lose its last digits
 in every tool that reads a column with gaps as floating point."""
 
-EVENTS_AT_ONCE = 1_000_000
-"""Events of one row group: some 60 MB in memory."""
-
 
 def small_tables(
     outcome: Outcome, rejections: Sequence[Rejected]
 ) -> Iterator[tuple[str, pa.Table]]:
-    """All tables but ``events``, each sorted."""
+    """All tables but ``events`` (:mod:`.merging`), each sorted."""
     called = pc.cast(pa.array(outcome.users.names), TEXT)
     yield "identities", _identities(outcome, called)
     yield "users", _users(outcome, called)
@@ -147,31 +144,41 @@ def _by_identity(outcome: Outcome) -> Longs:
 
 
 def _users(outcome: Outcome, called: pa.Array) -> pa.Table:
-    users, stays, events = outcome.users, outcome.stays, outcome.said.events
-    count = len(users.names)
-    first, last = np.full(count, np.iinfo(np.int64).max), np.full(count, -1, np.int64)
-    some = outcome.seen >= 0
-    owners, times = outcome.seen[some], events.times[some]
-    np.minimum.at(first, owners, times)
-    np.maximum.at(last, owners, times)
+    users, stays, count = outcome.users, outcome.stays, len(outcome.users.names)
+    first, last, events = _user_spans(outcome)
     held = stays.users >= 0
     is_former = stays.left_ms >= 0
     columns = (
         called,
-        events.ids.take(pa.array(users.founders)),
-        events.times[users.founders],
+        users.founder_ids,
+        outcome.said.events.times_of(users.founders),
         np.bincount(stays.users[held & ~is_former], minlength=count),
         np.bincount(stays.users[held & is_former], minlength=count),
-        np.bincount(owners, minlength=count),
+        events,
         _times(np.where(last < 0, -1, first)),
         _times(last),
     )
     return _table("users", columns).take(pa.array(np.argsort(users.names)))
 
 
+def _user_spans(outcome: Outcome) -> tuple[Longs, Longs, Longs]:
+    """When each user had the first event and the last, as seen, and how many."""
+    owners, spans, count = outcome.owners, outcome.spans, len(outcome.users.names)
+    plain = np.flatnonzero(owners.of_shape[:-1] >= 0)
+    listed = np.flatnonzero(owners.seen >= 0)
+    times = outcome.said.events.times_of(owners.events[listed])
+    of: Longs = np.concatenate((owners.of_shape[plain], owners.seen[listed]))
+    first, last = np.full(count, LATE), np.full(count, -1, np.int64)
+    np.minimum.at(first, of, np.concatenate((spans.firsts[plain], times)))
+    np.maximum.at(last, of, np.concatenate((spans.lasts[plain], times)))
+    events = np.zeros(count, np.int64)
+    np.add.at(events, of, np.concatenate((spans.counts[plain], np.ones(len(listed), np.int64))))
+    return first, last, events
+
+
 def _redirects(outcome: Outcome, called: pa.Array) -> pa.Table:
     users = outcome.users
-    founding = outcome.said.events.ids.take(pa.array(users.merged)).to_pylist()
+    founding = outcome.said.events.ids_of(users.merged).to_pylist()
     old = np.fromiter(map(first_name, founding), np.int64, len(founding))
     by = np.argsort(old)
     into = called.take(pa.array(users.merged_into[by]))
@@ -179,42 +186,15 @@ def _redirects(outcome: Outcome, called: pa.Array) -> pa.Table:
 
 
 def _refusals(outcome: Outcome, called: pa.Array) -> pa.Table:
-    refused, ids = outcome.refused, outcome.said.events.ids
+    refused, events = outcome.refused, outcome.said.events
     key, value = _identity_columns(outcome, refused.identities)
     columns = (
         _taken(called, refused.homes),
         key,
         value,
         refused.reasons,
-        ids.take(pa.array(refused.firsts)),
-        ids.take(pa.array(refused.lasts)),
+        events.ids_of(refused.firsts),
+        events.ids_of(refused.lasts),
         refused.counts,
     )
     return _sorted(_table("refusals", columns), "canonical_id", "key", "value", "reason")
-
-
-def events_schema(outcome: Outcome) -> pa.Schema:
-    """The columns of ``events``: the promised ones, then those that were carried along."""
-    return pa.schema([*SCHEMA["events"], *outcome.said.events.kept.schema])
-
-
-def event_tables(outcome: Outcome) -> Iterator[pa.Table]:
-    """All events by time and event id, a row group at a time."""
-    events = outcome.said.events
-    order = by_time(events)
-    called = pc.cast(pa.array(outcome.users.names), TEXT)
-    schema = events_schema(outcome)
-    for start in range(0, len(events), EVENTS_AT_ONCE):
-        end = min(start + EVENTS_AT_ONCE, len(events))
-        rows = np.arange(start, end) if order is None else order[start:end]
-        some = pa.array(rows)
-        seen, latest = outcome.seen[rows], outcome.latest[rows]
-        owners = _taken(called, seen)
-        columns = [
-            events.ids.take(some),
-            pa.array(events.times[rows]).cast(TIME),
-            owners,
-            owners if (seen == latest).all() else _taken(called, latest),
-            *(column.take(some) for column in events.kept.columns),
-        ]
-        yield pa.table(columns, schema=schema)
