@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from idweave.core.identity import Kind
 from idweave.core.policy import Policy
 
-from .arrays import NOTHING, Ints, Longs
+from .arrays import NOTHING, Ints
 from .cleaning import cleaned
 from .columns import Gathered
 from .rows import ITEM
@@ -23,18 +23,19 @@ ABSENT = np.iinfo(np.int32).max
 
 def assembled(gathered: Gathered, policy: Policy) -> Said:
     """All that was gathered."""
+    gathered.close()
     kinds = np.concatenate(gathered.kinds)
     identities, number_of = _identities(gathered, policy)
-    columns = {
-        name: number_of[gathered.columns.keys[name]][np.concatenate(numbers)]
-        for name, numbers in gathered.numbers.items()
-    }
-    members, sizes = _members(columns, gathered.columns.keys, (identities, policy))
-    members[kinds == ITEM] = NOTHING
-    sizes[kinds == ITEM] = 0
-    starts = np.concatenate(([0], np.cumsum(sizes)))
+    columns: dict[str, Ints] = {}
+    for name, key in gathered.columns.keys.items():
+        columns[name] = number_of[key][np.concatenate(gathered.numbers.pop(name))]
+    matrix = _members(columns, gathered.columns.keys, (identities, policy))
+    columns.clear()
+    matrix[kinds == ITEM] = NOTHING
     kinds[kinds == ITEM] = Kind.OBSERVE
-    shapes = Shapes(kinds, starts, members[members >= 0], pa.concat_arrays(gathered.named))
+    counts = matrix >= 0
+    starts = np.concatenate(([0], np.cumsum(counts.sum(axis=1))))
+    shapes = Shapes(kinds, starts, matrix[counts], pa.concat_arrays(gathered.named))
     return Said(identities, shapes, gathered.pile.events())
 
 
@@ -66,8 +67,8 @@ def _distinct(values: pa.Array) -> tuple[pa.Array, Ints]:
 
 def _members(
     columns: Mapping[str, Ints], keys: Mapping[str, str], by: tuple[Identities, Policy]
-) -> tuple[Ints, Longs]:
-    """The identities of each shape in the order of the law, -1 between them; and how many."""
+) -> Ints:
+    """The identities of each shape in the order of the law, -1 between them."""
     identities, policy = by
 
     def strength(name: str) -> tuple[int, str]:
@@ -84,7 +85,7 @@ def _members(
         if end - start > 1:
             matrix[:, start:end] = _by_value(matrix[:, start:end], identities)
         start = end
-    return matrix, (matrix >= 0).sum(axis=1)
+    return matrix
 
 
 def _by_value(numbers: Ints, identities: Identities) -> Ints:

@@ -48,12 +48,12 @@ class Values:
     """The distinct values of one key, numbered as they come."""
 
     def __init__(self) -> None:
-        self._numbering = Numbering()
+        self.numbering = Numbering()
         self.parts: list[pa.Array] = [pa.array([], pa.string())]
 
     def numbers(self, texts: pa.Array, rows: Longs, sums: tuple[Words, ...]) -> Ints:
         """The numbers of the texts in these rows; nulls are the empty text."""
-        found, fresh = self._numbering.of(*(one[rows] for one in sums))
+        found, fresh = self.numbering.of(*(one[rows] for one in sums))
         self.parts.append(texts.take(pa.array(rows[fresh])).fill_null(""))
         return found
 
@@ -72,6 +72,12 @@ class Gathered:
         self.values = {key: Values() for key in columns.keys.values()}
         self.rejections: list[Rejected] = []
         self.received = 0
+
+    def close(self) -> None:
+        """No more will come: what numbers are given by can be forgotten."""
+        self.numbering = Numbering()
+        for values in self.values.values():
+            values.numbering = Numbering()
 
     def add(self, found: Hashed) -> int:
         """Add a chunk; returns how many rows it had."""

@@ -22,12 +22,14 @@ from .arrays import Ints, Longs, places_by_size
 class Bounds(NamedTuple):
     """How much is held at once. Other bounds never give another answer.
 
-    ``run_events`` are sorted at once; ``run_bytes`` bounds their ids, as Arrow counts bytes of text
-    in 31 bits. Up to ``memory_bytes`` of runs stay in memory, some twenty million events, and later
-    ones go to files. ``repeat_events`` are compared at once, ``fact_events`` of contested groups
-    are handed out at once.
+    Parquet is decoded ``chunk_rows`` at a time, 10 MB of ids, whose memory the next chunk uses
+    again. ``run_events`` are sorted at once; ``run_bytes`` bounds their ids, as Arrow counts bytes
+    of text in 31 bits. Up to ``memory_bytes`` of runs stay in memory, some twenty million events,
+    and later ones go to files. ``repeat_events`` are compared at once, ``fact_events`` of contested
+    groups are handed out at once.
     """
 
+    chunk_rows: int = 1 << 17
     run_events: int = 1_000_000
     run_bytes: int = 1 << 28
     memory_bytes: int = 1 << 30

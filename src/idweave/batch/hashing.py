@@ -162,16 +162,26 @@ class Numbering:
         self._other[self.count : end] = other
         self.count = end
 
+    def _grown(self, sums: Words, size: int) -> Words:
+        """The same with room for more, which takes no memory until it is used."""
+        found = np.empty(size, np.uint64)
+        found[: self.count] = sums[: self.count]
+        return found
+
     def _make_room(self, count: int) -> None:
         if count > len(self._one):
             size = max(count, 2 * len(self._one))
-            self._one, self._other = np.resize(self._one, size), np.resize(self._other, size)
+            self._one, self._other = self._grown(self._one, size), self._grown(self._other, size)
         if 2 * count <= len(self._slots):
             return
         self._bits = max(self._bits, int(2 * count - 1).bit_length())
         self._slots = np.full(1 << self._bits, -1, np.int32)
-        rows = np.arange(self.count)
-        places = self._places(self._one[: self.count])
+        for start in range(0, self.count, ROWS_AT_ONCE):
+            self._place(np.arange(start, min(start + ROWS_AT_ONCE, self.count)))
+
+    def _place(self, rows: Longs) -> None:
+        """Put numbers into slots."""
+        places = self._places(self._one[rows])
         while len(rows):
             free = np.flatnonzero(self._slots[places] < 0)
             self._slots[places[free]] = rows[free]

@@ -7,13 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from .arrays import Ints
 from .events import TICK_EVENTS, Events, Run
 from .ordering import Facts, in_order
 from .outcome import Outcome
-from .tables import SCHEMA, TEXT, TIME
+from .tables import TIME, called, schema_of
 
 EVENTS_AT_ONCE = 1_000_000
 """Events of one row group: some 60 MB in memory."""
@@ -28,7 +26,7 @@ class Slice(NamedTuple):
 
 def events_schema(outcome: Outcome) -> pa.Schema:
     """The columns of ``events``: the promised ones, then those that were carried along."""
-    return pa.schema([*SCHEMA["events"], *outcome.said.events.schema])
+    return pa.schema([*schema_of("events"), *outcome.events.schema])
 
 
 def event_tables(outcome: Outcome, rows_max: int = EVENTS_AT_ONCE) -> Iterator[pa.Table]:
@@ -36,7 +34,7 @@ def event_tables(outcome: Outcome, rows_max: int = EVENTS_AT_ONCE) -> Iterator[p
     events: cuts through the runs are made anywhere, groups at full numbers."""
     waiting: list[pa.Table] = []
     rows = 0
-    for slices in _cut(outcome.said.events, rows_max):
+    for slices in _cut(outcome.events, rows_max):
         waiting.append(_merged(outcome, slices))
         rows += waiting[-1].num_rows
         while rows >= rows_max:
@@ -78,7 +76,7 @@ def _merged(outcome: Outcome, slices: Iterable[Slice]) -> pa.Table:
     """The rows of some events in order."""
     times, ids, kept, seen, latest = [], [], [], [], []
     schema = events_schema(outcome)
-    carried = outcome.said.events.schema
+    carried = outcome.events.schema
     for run, rows in slices:
         some = run.columns().some(rows)
         times.append(some.times)
@@ -93,18 +91,12 @@ def _merged(outcome: Outcome, slices: Iterable[Slice]) -> pa.Table:
     facts = Facts(moments, np.zeros(len(moments), np.int8), texts.take)
     order = in_order(facts)
     wanted = pa.array(order)
-    called = _called(outcome, homes[order])
+    names = called(outcome.users, homes[order])
     columns = [
         texts.take(wanted),
         pa.array(moments[order]).cast(TIME),
-        called,
-        called if np.array_equal(homes, owned) else _called(outcome, owned[order]),
+        names,
+        names if np.array_equal(homes, owned) else called(outcome.users, owned[order]),
         *(column.take(wanted) for column in table.columns),
     ]
     return pa.table(columns, schema=schema)
-
-
-def _called(outcome: Outcome, users: Ints) -> pa.Array:
-    """The names of users; null for -1."""
-    names = pa.array(outcome.users.names).take(pa.array(users, mask=users < 0))
-    return pc.cast(names, TEXT)

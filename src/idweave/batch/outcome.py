@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -14,12 +15,13 @@ from idweave.core.policy import Policy
 from idweave.core.resolve import names
 
 from .arrays import LATE, NOTHING, Ints, Longs
-from .events import Run
-from .folding import Folded, Task, first_names, fold_all
+from .attributing import Attribution, UserSpans, user_spans
+from .events import Events
+from .folding import REASONS, Folded, Numbers, Task, first_names, fold_all
 from .founding import Spans, founders, founding_shapes, spans
 from .grouping import Groups, group, with_named
 from .ordering import Facts, in_order
-from .said import Said
+from .said import Identities, Said
 from .spreading import Spread
 
 FACTS_IN_TASK = 20_000
@@ -65,37 +67,15 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Attribution:
-    """Whose events are. Those of a shape are one user's (-1: nobody's, or not of one alone), but
-    for the events of contested groups, which are listed by number: the user they had then, and
-    whose they are now. ``of_shape`` has one entry more, for events without a shape."""
-
-    of_shape: Ints
-    events: Longs
-    seen: Longs
-    latest: Longs
-
-    def of(self, run: Run, rows: slice) -> tuple[Ints, Ints]:
-        """The user of some events of a run as seen, and the latest."""
-        seen = self.of_shape[run.shapes[rows]]
-        first = run.first + rows.start
-        start, end = np.searchsorted(self.events, (first, first + len(seen)))
-        if start == end:
-            return seen, seen
-        latest, places = seen.copy(), self.events[start:end] - first
-        seen[places], latest[places] = self.seen[start:end], self.latest[start:end]
-        return seen, latest
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
-    """The whole answer. ``first_ms`` and ``last_ms`` say when each identity was seen; ``spans`` the
-    same of shapes."""
+    """The whole answer. ``first_ms`` and ``last_ms`` say when each identity was seen, ``spans`` the
+    same of users."""
 
-    said: Said
+    identities: Identities
+    events: Events
     users: Users
     owners: Attribution
-    spans: Spans
+    spans: UserSpans
     stays: Stays
     refused: Refused
     first_ms: Longs
@@ -113,9 +93,17 @@ def work_out(said: Said, policy: Policy, spread: Spread) -> Outcome:
     plain = founders(said, seen, groups)
     users = _users(said, plain, folded, (founding_shapes(said, seen, groups, plain), spread))
     owners = _owners(groups, users, folded)
-    first_ms, last_ms = _seen_range(said, seen, groups)
-    stays, refused = _stays(said, groups, users, folded), _refused(users, folded)
-    return Outcome(said, users, owners, seen, stays, refused, first_ms, last_ms, len(facts))
+    return Outcome(
+        said.identities,
+        said.events,
+        users,
+        owners,
+        user_spans(said.events, owners, seen, len(users.names)),
+        _stays(said, groups, users, folded),
+        _refused(users, folded),
+        *_seen_range(said, seen, groups),
+        len(facts),
+    )
 
 
 # -- contested groups ------------------------------------------------------------------------------
@@ -158,11 +146,11 @@ def _tasks(said: Said, groups: Groups, facts: Longs, policy: Policy) -> Iterator
             used = np.unique(some.members)
             yield Task(
                 policy,
-                within[rows].tolist(),
-                part[rows].tolist(),
-                times[rows].tolist(),
+                array("q", within[rows].astype(np.int64).tobytes()),
+                array("q", part[rows].tobytes()),
+                array("q", times[rows].tobytes()),
                 ids[begin:stop].to_pylist(),
-                place.tolist(),
+                array("q", place.tobytes()),
                 some.texts(said.identities, policy),
                 dict(zip(said.identities.of(used), used.tolist(), strict=True)),
             )
@@ -185,10 +173,10 @@ def _users(
 ) -> Users:
     """Users of uncontested groups first, by group (-1 where the group is contested: left out)."""
     merged, spread = by
-    contested = _column(user for part in folded for user in part.users)
+    contested = _rows((part.users for part in folded), 1)[:, 0]
     founding = np.concatenate((plain[plain >= 0], contested))
     by_founder = np.argsort(founding)
-    pairs = np.array([pair for part in folded for pair in part.redirects], np.int64).reshape(-1, 2)
+    pairs = _rows((part.redirects for part in folded), 2)
     heirs = np.concatenate((merged[1], pairs[:, 1]))
     into = by_founder[np.searchsorted(founding[by_founder], heirs)]
     absorbed = np.concatenate((merged[0], pairs[:, 0]))
@@ -232,11 +220,10 @@ def _plain_users(groups: Groups) -> Ints:
 
 def _owners(groups: Groups, users: Users, folded: Sequence[Folded]) -> Attribution:
     of_shape = np.append(_plain_users(groups)[groups.of_shape], np.int32(NOTHING))
-    events = _column(event for part in folded for event in part.events)
-    homes = _numbers_of(users, _column(user for part in folded for user in part.seen))
-    owners = _numbers_of(users, _column(user for part in folded for user in part.latest))
-    by = np.argsort(events)
-    return Attribution(of_shape, events[by], homes[by], owners[by])
+    rows = _rows((part.events for part in folded), 3)
+    rows = rows[np.argsort(rows[:, 0])]
+    homes, owners = _numbers_of(users, rows[:, 1]), _numbers_of(users, rows[:, 2])
+    return Attribution(of_shape, rows[:, 0].copy(), homes, owners)
 
 
 # -- identities ------------------------------------------------------------------------------------
@@ -257,33 +244,29 @@ def _seen_range(said: Said, spans: Spans, groups: Groups) -> tuple[Longs, Longs]
 def _stays(said: Said, groups: Groups, users: Users, folded: Sequence[Folded]) -> Stays:
     owner = _plain_users(groups)[groups.of_identity]
     plain = np.flatnonzero(owner >= 0)
-    rows = [row for part in folded for row in part.stays]
-    identities = _column(row[0] for row in rows)
+    rows = _rows((part.stays for part in folded), 4)
     others = np.ones(len(said.identities), np.bool_)
-    others[plain], others[identities] = False, False
+    others[plain], others[rows[:, 0]] = False, False
     alone = np.flatnonzero(others)
     nothing, none = np.zeros(len(plain), np.int64), np.full(len(alone), NOTHING, np.int64)
     return Stays(
-        np.concatenate((plain, identities, alone)),
-        np.concatenate((owner[plain], _numbers_of(users, _column(row[1] for row in rows)), none)),
-        np.concatenate((nothing, _column(row[2] for row in rows), none + 1)),
-        np.concatenate(
-            (nothing - 1, _column(-1 if row[3] is None else row[3] for row in rows), none)
-        ),
+        np.concatenate((plain, rows[:, 0], alone)),
+        np.concatenate((owner[plain], _numbers_of(users, rows[:, 1]), none)),
+        np.concatenate((nothing, rows[:, 2], none + 1)),
+        np.concatenate((nothing - 1, rows[:, 3], none)),
     )
 
 
 def _refused(users: Users, folded: Sequence[Folded]) -> Refused:
-    rows = list(chain.from_iterable(part.refusals for part in folded))
-    return Refused(
-        _numbers_of(users, _column(row[0] for row in rows)),
-        _column(row[1] for row in rows),
-        [row[2] for row in rows],
-        _column(row[3] for row in rows),
-        _column(row[4] for row in rows),
-        _column(row[5] for row in rows),
+    rows = _rows((part.refusals for part in folded), 6)
+    reasons = [REASONS[place].value for place in rows[:, 2].tolist()]
+    homes = _numbers_of(users, rows[:, 0])
+    return Refused(homes, rows[:, 1], reasons, rows[:, 3], rows[:, 4], rows[:, 5])
+
+
+def _rows(parts: Iterable[Numbers], width: int) -> Longs:
+    """Rows of so many numbers."""
+    found = np.concatenate(
+        [np.empty(0, np.int64), *(np.frombuffer(one, np.int64) for one in parts)]
     )
-
-
-def _column(numbers: Iterator[int]) -> Longs:
-    return np.fromiter(numbers, np.int64)
+    return found.reshape(-1, width)

@@ -35,7 +35,7 @@ from .rejecting import Rejected
 from .repeats import without_repeats
 from .said import Said
 from .spreading import Spread
-from .tables import SCHEMA, SCHEMA_VERSION, small_tables
+from .tables import SCHEMA, SCHEMA_VERSION, schema_of, small_tables
 from .tabular import Table, is_table, opened
 from .writing import Folder
 
@@ -65,7 +65,6 @@ class Job:
 class Heard:
     """What reading came to: received = accepted + rejected + duplicates (law L4)."""
 
-    said: Said
     received: int
     duplicates: int
     untimed: int
@@ -124,7 +123,7 @@ class Reading:
         self._received = self._untimed = self._done = 0
         self._total = sum(path.stat().st_size for path in job.files)
 
-    def read(self) -> Heard:
+    def read(self) -> tuple[Heard, Said]:
         """Read them all. What is wrong inside a file is a rejection or a flaw, never an error."""
         for path in self._job.files:
             try:
@@ -136,8 +135,7 @@ class Reading:
             self._done += path.stat().st_size
             self._show("read", self._done, self._total, self._events)
         said, duplicates = without_repeats(self._all(), self._secrets)
-        return Heard(
-            said,
+        heard = Heard(
             self._received,
             duplicates,
             self._untimed,
@@ -145,6 +143,7 @@ class Reading:
             self._flaws,
             self._mappings,
         )
+        return heard, said
 
     @property
     def _events(self) -> int:
@@ -175,7 +174,9 @@ class Reading:
         self._mappings[str(path)] = columns
         reader, gathered = self._reader(table, columns)
         size, seen = path.stat().st_size, 0
-        chunks = table.chunks(wanted(columns, self._job.keep, table.names))
+        chunks = table.chunks(
+            wanted(columns, self._job.keep, table.names), self._job.bounds.chunk_rows
+        )
         for rows in reader.read(chunks, gathered):
             seen += rows
             part = size * seen // table.total if table.total else 0
@@ -197,14 +198,14 @@ class Reading:
 
     def _all(self) -> Said:
         parts = []
-        for _, gathered in self._gathered.values():
+        while self._gathered:
+            _, gathered = self._gathered.pop(next(iter(self._gathered)))
             self._received += gathered.received
             self._rejections += gathered.rejections
             if gathered.kinds:
                 parts.append(assembled(gathered, self._job.project.policy))
         if not self._book.is_empty or not parts:
             parts.append(self._book.said())
-        self._gathered.clear()
         return joined(parts)
 
 
@@ -213,9 +214,10 @@ def resolve_files(job: Job, out: Folder, spread: Spread, show: Show) -> tuple[He
     shelf = Shelf(out.unfinished / SPILLED, job.bounds)
     with closing(shelf), ThreadPoolExecutor(1) as aside:
         digests = [(path, aside.submit(_digest, path)) for path in job.files]
-        heard = Reading(job, spread, shelf, show).read()
-        show("resolve", 0, None, len(heard.said.events))
-        outcome = work_out(heard.said, job.project.policy, spread)
+        heard, said = Reading(job, spread, shelf, show).read()
+        show("resolve", 0, None, len(said.events))
+        outcome = work_out(said, job.project.policy, spread)
+        del said  # the tables need a third of it
         write_tables(outcome, heard.rejections, out, show)
         out.manifest(_manifest(job, heard, out, digests))
     return heard, outcome
@@ -223,7 +225,7 @@ def resolve_files(job: Job, out: Folder, spread: Spread, show: Show) -> tuple[He
 
 def write_tables(outcome: Outcome, rejections: Sequence[Rejected], out: Folder, show: Show) -> None:
     """All tables of an answer."""
-    total, schema = len(outcome.said.events), events_schema(outcome)
+    total, schema = len(outcome.events), events_schema(outcome)
     with ThreadPoolExecutor(1) as aside:
         small = aside.submit(_write_small, outcome, rejections, out)
         events = ahead(event_tables(outcome), 1)
@@ -232,8 +234,8 @@ def write_tables(outcome: Outcome, rejections: Sequence[Rejected], out: Folder, 
 
 
 def _write_small(outcome: Outcome, rejections: Sequence[Rejected], out: Folder) -> None:
-    for name, table in small_tables(outcome, rejections):
-        out.write(name, table.schema, [table], lambda _: None)
+    for name, parts in small_tables(outcome, rejections):
+        out.write(name, schema_of(name), parts, lambda _: None)
 
 
 def _digest(path: Path) -> str:

@@ -20,9 +20,6 @@ PARQUET_MAGIC = b"PAR1"
 CSV_ENDS = (".csv", ".tsv")
 PACKED_ENDS = (".gz", ".zst")
 
-ROWS_AT_ONCE = 131_072
-"""Rows of one chunk: some 10 MB of ids, whose memory the next chunk uses again."""
-
 READ_BYTES = 1024 * 1024
 """What is read of each column of a row group at once."""
 
@@ -38,12 +35,13 @@ class Chunk(NamedTuple):
 
 
 class Table(NamedTuple):
-    """One open file: its columns, and its chunks with only those that are asked for, which
+    """One open file: its columns, and its chunks with only those columns that are asked for
+    (in Parquet of so many rows), which
     raise InputError where the file is damaged."""
 
     file: str
     names: list[str]
-    chunks: Callable[[Sequence[str]], Iterator[Chunk]]
+    chunks: Callable[[Sequence[str], int], Iterator[Chunk]]
     total: int | None
 
 
@@ -81,11 +79,11 @@ def _parquet(path: Path) -> Table:
     with pq.ParquetFile(path) as reader:
         names, total = reader.schema_arrow.names, reader.metadata.num_rows
 
-    def chunks(wanted: Sequence[str]) -> Iterator[Chunk]:
+    def chunks(wanted: Sequence[str], rows: int) -> Iterator[Chunk]:
         row = 1
         try:
             with pq.ParquetFile(path, pre_buffer=False, buffer_size=READ_BYTES) as reader:
-                for batch in reader.iter_batches(ROWS_AT_ONCE, columns=wanted, use_threads=False):
+                for batch in reader.iter_batches(rows, columns=wanted, use_threads=False):
                     yield Chunk(str(path), row, pa.Table.from_batches([batch]))
                     row += batch.num_rows
         except (pa.ArrowInvalid, OSError) as error:
@@ -118,7 +116,7 @@ def _csv(path: Path, begin: bytes, refuse: Callable[[Rejected], None]) -> Table:
     )
     read = pcsv.ReadOptions(use_threads=False, block_size=CSV_BLOCK_BYTES)
 
-    def chunks(wanted: Sequence[str]) -> Iterator[Chunk]:
+    def chunks(wanted: Sequence[str], _: int) -> Iterator[Chunk]:
         convert.include_columns = list(wanted)
         row = 1
         try:
