@@ -45,7 +45,8 @@ def _identities(gathered: Gathered, policy: Policy) -> tuple[Identities, dict[st
     keys = tuple(gathered.values)
 
     def act(key: str) -> tuple[pa.Array, Ints]:
-        return _distinct(cleaned(pa.concat_arrays(gathered.values[key].parts), key, policy))
+        values = pa.concat_arrays(gathered.values[key].parts)
+        return _distinct(values, cleaned(values, key, policy))
 
     with ThreadPoolExecutor(len(keys)) as threads:
         found = list(threads.map(act, keys))
@@ -59,10 +60,16 @@ def _identities(gathered: Gathered, policy: Policy) -> tuple[Identities, dict[st
     return Identities(keys, np.concatenate(places), values), number_of
 
 
-def _distinct(values: pa.Array) -> tuple[pa.Array, Ints]:
-    """The distinct values of an array, and which of them each of its rows is (-1: null)."""
-    coded = values.dictionary_encode()
-    return coded.dictionary, coded.indices.fill_null(NOTHING).to_numpy()
+def _distinct(values: pa.Array, clean: pa.Array) -> tuple[pa.Array, Ints]:
+    """The distinct values that are left of distinct ones, and which of them each is (-1: null).
+    Values that are as they were are distinct still."""
+    if pc.any(pc.not_equal(clean, values)).as_py():
+        coded = clean.dictionary_encode()
+        return coded.dictionary, coded.indices.fill_null(NOTHING).to_numpy()
+    counts = clean.is_valid().to_numpy(zero_copy_only=False)
+    numbers = np.full(len(values), NOTHING, np.int32)
+    numbers[counts] = np.arange(int(counts.sum()), dtype=np.int32)
+    return clean.drop_null(), numbers
 
 
 def _members(

@@ -23,10 +23,10 @@ class Bounds(NamedTuple):
     """How much is held at once. Other bounds never give another answer.
 
     Parquet is decoded ``chunk_rows`` at a time, 10 MB of ids, whose memory the next chunk uses
-    again. ``run_events`` are sorted at once; ``run_bytes`` bounds their ids, as Arrow counts bytes
-    of text in 31 bits. Up to ``memory_bytes`` of runs stay in memory, some twenty million events,
-    and later ones go to files. ``repeat_events`` are compared at once, ``fact_events`` of contested
-    groups are handed out at once.
+    again. ``run_events`` are sorted at once; ``run_bytes`` bounds their texts, as Arrow counts
+    bytes of text in 31 bits. Up to ``memory_bytes`` of runs stay in memory, some twenty million
+    events, and later ones go to files. ``repeat_events`` are compared at once, ``fact_events`` of
+    contested groups are handed out at once.
     """
 
     chunk_rows: int = 1 << 17
@@ -287,7 +287,7 @@ class Pile:
             self._seal()
         self._parts.append((columns, shapes))
         self._rows += len(shapes)
-        self._bytes += columns.ids.nbytes
+        self._bytes += columns.ids.nbytes + columns.kept.nbytes
         bounds = self._shelf.bounds
         if self._rows >= bounds.run_events or self._bytes >= bounds.run_bytes:
             self._seal()

@@ -240,6 +240,6 @@ def _start(task: Task, places: Sequence[int]) -> tuple[list[Row], Fold]:
     return rows, Fold(task.policy, texts, fact)
 
 
-def first_names(event_ids: list[str]) -> list[int]:
+def first_names(event_ids: list[str]) -> Numbers:
     """The name that each founding event gives, before collisions."""
-    return list(map(first_name, event_ids))
+    return array("q", map(first_name, event_ids))

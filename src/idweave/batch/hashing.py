@@ -130,21 +130,23 @@ class Numbering:
         """The number of each row, and the rows that got new numbers, in the order of these."""
         self._make_room(self.count + len(one))
         numbers = np.empty(len(one), np.int32)
-        fresh: list[Longs] = []
-        rows = np.arange(len(one))
-        places = self._places(one)
+        fresh: list[Longs] = [np.empty(0, np.int64)]
+        rows, places = np.arange(len(one)), self._places(one)
         while len(rows):
-            found = self._slots[places]
+            found = self._slots.take(places)
             free = np.flatnonzero(found < 0)
             if len(free):
-                won = self._claim(rows[free], places[free])
-                self._learn(one[won], other[won])
-                fresh.append(won)
-                found = self._slots[places]
-            same = (self._one[found] == one[rows]) & (self._other[found] == other[rows])
-            numbers[rows[same]] = found[same]
-            rows, places = rows[~same], (places[~same] + 1) & (len(self._slots) - 1)
-        return numbers, np.concatenate(fresh) if fresh else np.empty(0, np.int64)
+                won = self._claim(free, places.take(free))
+                self._learn(one.take(won), other.take(won))
+                fresh.append(rows.take(won))
+                found = self._slots.take(places)
+            numbers[rows] = found
+            differs = self._one.take(found) != one
+            differs |= self._other.take(found) != other
+            missed = np.flatnonzero(differs)  # another's place: the next one is tried
+            rows, one, other = rows.take(missed), one.take(missed), other.take(missed)
+            places = (places.take(missed) + 1) & (len(self._slots) - 1)
+        return numbers, np.concatenate(fresh)
 
     def _places(self, one: Words) -> Longs:
         return (one >> np.uint64(64 - self._bits)).astype(np.int64)

@@ -13,8 +13,8 @@ from .ordering import Facts, in_order
 from .outcome import Outcome
 from .tables import TIME, called, schema_of
 
-EVENTS_AT_ONCE = 1_000_000
-"""Events of one row group: some 60 MB in memory."""
+EVENTS_AT_ONCE = 500_000
+"""Events of one row group: some 50 MB in memory, and as much for the next, made meanwhile."""
 
 
 class Slice(NamedTuple):

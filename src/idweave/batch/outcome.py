@@ -5,7 +5,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -191,7 +190,7 @@ def _names(said: Said, founding: Longs, founder_ids: pa.Array, spread: Spread) -
     parts = (founder_ids.slice(start, NAMES_AT_ONCE).to_pylist() for start in starts)
     few = count <= NAMES_AT_ONCE
     named = map(first_names, parts) if few else spread.map(first_names, parts)
-    found = np.fromiter(chain.from_iterable(named), np.int64, count)
+    found = _rows(named, 1)[:, 0]
     if len(np.unique(found)) == len(found):
         return found
     kinds = said.shapes.kinds[said.events.shapes_of(founding)].tolist()
@@ -233,11 +232,11 @@ def _seen_range(said: Said, spans: Spans, groups: Groups) -> tuple[Longs, Longs]
     """When each identity was seen first and last, unbinds that name it included."""
     shapes, count = said.shapes, len(said.identities)
     named = np.flatnonzero(groups.named >= 0)
-    members = np.concatenate((shapes.members, groups.named[named]))
-    of = np.concatenate((shapes.of_members(), named))
     first_ms, last_ms = np.full(count, LATE), np.full(count, -1, np.int64)
-    np.minimum.at(first_ms, members, spans.firsts[of])
-    np.maximum.at(last_ms, members, spans.lasts[of])
+    np.minimum.at(first_ms, shapes.members, np.repeat(spans.firsts, shapes.sizes))
+    np.minimum.at(first_ms, groups.named[named], spans.firsts[named])
+    np.maximum.at(last_ms, shapes.members, np.repeat(spans.lasts, shapes.sizes))
+    np.maximum.at(last_ms, groups.named[named], spans.lasts[named])
     return first_ms, last_ms
 
 

@@ -67,8 +67,8 @@ SCHEMA: dict[str, tuple[tuple[str, pa.DataType], ...]] = {
 in every tool that reads a column with gaps as floating point."""
 
 
-ROWS_AT_ONCE = 1_000_000
-"""Rows of one row group: some 100 MB in memory."""
+ROWS_AT_ONCE = 500_000
+"""Rows of one row group: some 50 MB in memory."""
 
 Parts = Iterator[pa.Table]
 
