@@ -28,6 +28,7 @@ from .files.content import Content
 from .files.lines import Lines
 from .hashing import Secrets
 from .mapping import Columns, columns_of
+from .memory import give_back
 from .merging import event_tables, events_schema
 from .outcome import Outcome, work_out
 from .records import LINES_AT_ONCE, Asked, read_block, works_of
@@ -215,9 +216,11 @@ def resolve_files(job: Job, out: Folder, spread: Spread, show: Show) -> tuple[He
     with closing(shelf), ThreadPoolExecutor(1) as aside:
         digests = [(path, aside.submit(_digest, path)) for path in job.files]
         heard, said = Reading(job, spread, shelf, show).read()
+        give_back()
         show("resolve", 0, None, len(said.events))
         outcome = work_out(said, job.project.policy, spread)
         del said  # the tables need a third of it
+        give_back()
         write_tables(outcome, heard.rejections, out, show)
         out.manifest(_manifest(job, heard, out, digests))
     return heard, outcome
