@@ -28,14 +28,14 @@ P6_GIB_MAX = 12
 def run(*, quick: bool) -> str:
     """P5 and P6 of the goals; the section's text."""
     largest = QUICK_EVENTS if quick else EVENTS
-    sizes = [largest // 10, largest // 10 * 3, largest, largest * 3]
+    sizes = [largest // 10, largest // 10 * 3, largest]
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder, f"{size}.parquet") for size in sizes]
         for size, file in zip(sizes, files, strict=True):
             write(file, size)
-        rounds = [(_run("ours", files[2]), _run("duckdb", files[2])) for _ in range(ROUNDS)]
-        grown = [_run("ours", file) for file in files]
-        edges = np.load(files[2].with_suffix(".npy"))
+        rounds = [(_run("ours", files[-1]), _run("duckdb", files[-1])) for _ in range(ROUNDS)]
+        grown = [*(_run("ours", file) for file in files[:-1]), rounds[-1][0]]
+        edges = np.load(files[-1].with_suffix(".npy"))
     parts = (_goals(rounds, grown, sizes), _growth(grown, sizes), _components(edges))
     return "\n\n".join(parts)
 
@@ -51,28 +51,36 @@ def _run(road: str, file: Path) -> dict[str, Any]:
 
 def _goals(rounds: list[Any], grown: list[Any], sizes: list[int]) -> str:
     ours, theirs = (statistics.median(r[at]["seconds"] for r in rounds) for at in (0, 1))
+    work = [statistics.median(r[at]["cpu"] for r in rounds) for at in (0, 1)]
     first = rounds[0][0]
     rates = [run["seconds"] / size for run, size in zip(grown, sizes, strict=True)]
-    _, small, middle, large = (f"{size / 1e6:g} M" for size in sizes)
+    _, small, large = (f"{size / 1e6:g} M" for size in sizes)
     gib = _gib_at(P6_EVENTS, grown, sizes)
     rows = [
         Row(
             "P5",
-            f"{middle} events, Parquet → Parquet, full rules",
+            f"{large} events, Parquet → Parquet, full rules",
             f"{ours:.1f} s ({first['users']:,} users, {first['contested']:,} contested facts)",
             f"DuckDB encode + splink {theirs:.1f} s ({rounds[0][1]['users']:,} clusters)",
             *at_most(ours / theirs, P5_RATIO_MAX),
         ),
         Row(
-            "P6",
-            f"seconds an event at {large} beside {small}",
-            f"{rates[3] * 1e6:.2f} µs",
-            f"{rates[1] * 1e6:.2f} µs",
-            *at_most(rates[3] / rates[1], P6_RATIO_MAX),
+            "P5",
+            "the same in seconds of processors, which others on the machine disturb less",
+            f"{work[0]:.1f} s",
+            f"{work[1]:.1f} s",
+            *at_most(work[0] / work[1], P5_RATIO_MAX),
         ),
         Row(
             "P6",
-            f"peak memory at {P6_EVENTS / 1e6:g} M events, by what {large} take more than {middle}",
+            f"seconds an event at {large} beside {small}",
+            f"{rates[2] * 1e6:.2f} µs",
+            f"{rates[1] * 1e6:.2f} µs",
+            *at_most(rates[2] / rates[1], P6_RATIO_MAX),
+        ),
+        Row(
+            "P6",
+            f"peak memory at {P6_EVENTS / 1e6:g} M events, by what {large} take more than {small}",
             f"{gib:.1f} GiB",
             f"{P6_GIB_MAX} GiB",
             *at_most(gib / P6_GIB_MAX, 1),

@@ -75,10 +75,11 @@ class Shapes:
 
     def some(self, numbers: Ints) -> Shapes:
         """These shapes, in this order."""
-        sizes = self.sizes[numbers]
+        begins = self.starts[numbers]
+        sizes = self.starts[numbers + 1] - begins
         starts = np.concatenate(([0], np.cumsum(sizes)))
         offsets = np.arange(starts[-1]) - np.repeat(starts[:-1], sizes)
-        members = self.members[np.repeat(self.starts[:-1][numbers], sizes) + offsets]
+        members = self.members[np.repeat(begins, sizes) + offsets]
         named = self.distinct_ids.take(pa.array(numbers))
         return Shapes(self.kinds[numbers], starts, members, named)
 
