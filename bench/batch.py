@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench._columns import write
-from bench._measure import Row, at_most, seconds, table
+from bench._measure import Row, at_most, load, seconds, table
 
 EVENTS = 10_000_000
 QUICK_EVENTS = 1_000_000
@@ -36,7 +36,7 @@ def run(*, quick: bool) -> str:
         rounds = [(_run("ours", files[-1]), _run("duckdb", files[-1])) for _ in range(ROUNDS)]
         grown = [*(_run("ours", file) for file in files[:-1]), rounds[-1][0]]
         edges = np.load(files[-1].with_suffix(".npy"))
-    parts = (_goals(rounds, grown, sizes), _growth(grown, sizes), _components(edges))
+    parts = (_goals(rounds, grown, sizes), _growth(grown, sizes), _components(edges), load())
     return "\n\n".join(parts)
 
 

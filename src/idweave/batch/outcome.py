@@ -221,8 +221,8 @@ def _owners(groups: Groups, users: Users, folded: Sequence[Folded]) -> Attributi
     of_shape = np.append(_plain_users(groups)[groups.of_shape], np.int32(NOTHING))
     rows = _rows((part.events for part in folded), 3)
     rows = rows[np.argsort(rows[:, 0])]
-    homes, owners = _numbers_of(users, rows[:, 1]), _numbers_of(users, rows[:, 2])
-    return Attribution(of_shape, rows[:, 0].copy(), homes, owners)
+    owners = _numbers_of(users, rows[:, 1:].ravel()).reshape(-1, 2)
+    return Attribution(of_shape, rows[:, 0].copy(), owners[:, 0].copy(), owners[:, 1].copy())
 
 
 # -- identities ------------------------------------------------------------------------------------
