@@ -68,7 +68,8 @@ class Refused:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The whole answer. ``first_ms`` and ``last_ms`` say when each identity was seen, ``spans`` the
-    same of users."""
+    same of users. ``renamed`` are older names and those they lead to now, which a store knows
+    beside the law's redirects: late facts and operators took them away."""
 
     identities: Identities
     events: Events
@@ -80,6 +81,7 @@ class Outcome:
     first_ms: Longs
     last_ms: Longs
     contested_facts: int
+    renamed: tuple[tuple[int, int], ...] = ()
 
 
 def work_out(said: Said, policy: Policy, spread: Spread) -> Outcome:

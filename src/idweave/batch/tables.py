@@ -182,9 +182,14 @@ def _redirects(outcome: Outcome) -> pa.Table:
     users = outcome.users
     founding = outcome.events.ids_of(users.merged).to_pylist()
     old = np.fromiter(map(first_name, founding), np.int64, len(founding))
+    lead = users.names[users.merged_into]
+    taken = {*old.tolist(), *users.names.tolist()} if outcome.renamed else set()
+    more = [pair for pair in outcome.renamed if pair[0] not in taken]
+    pairs = np.array(more, np.int64).reshape(-1, 2)
+    old, lead = np.concatenate((old, pairs[:, 0])), np.concatenate((lead, pairs[:, 1]))
     by = np.argsort(old)
-    into = called(users, users.merged_into[by])
-    return _table("redirects", (pc.cast(pa.array(old[by]), TEXT), into))
+    columns = (pc.cast(pa.array(column[by]), TEXT) for column in (old, lead))
+    return _table("redirects", tuple(columns))
 
 
 def _refusals(outcome: Outcome) -> pa.Table:
