@@ -130,6 +130,13 @@ def test_events_that_are_left_out_leave_their_files_too(tmp_path: Path) -> None:
     assert len(list((tmp_path / "spilled").iterdir())) == 2
 
 
+def test_columns_to_keep_are_there_where_no_event_is(tmp_path: Path) -> None:
+    lines = tmp_path / "a.jsonl"
+    lines.write_text("nothing\n")
+    resolved((lines,), tmp_path / "out", BOUNDS)
+    assert pq.read_schema(tmp_path / "out" / "events.parquet").names[-1] == "shop"
+
+
 def test_row_groups_are_full_wherever_the_runs_are_cut() -> None:
     chance = random.Random(3)
     facts = [

@@ -48,7 +48,7 @@ class Book:
         self._shapes: dict[ShapeKey, int] = {}
         self._identities: dict[tuple[str, str], int] = {}
         self._members: list[list[int]] = []
-        self._pile = Pile(Shelf() if shelf is None else shelf)
+        self._pile = Pile(Shelf() if shelf is None else shelf, self._kept)
         self.is_empty = True
 
     def add(self, block: Block) -> None:

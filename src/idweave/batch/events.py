@@ -164,6 +164,8 @@ class Events:
 
     runs: tuple[Run, ...]
     shelf: Shelf
+    names: tuple[str, ...] = ()
+    """The kept columns where there is no run that has them."""
 
     def __len__(self) -> int:
         return sum(map(len, self.runs))
@@ -172,9 +174,10 @@ class Events:
     def schema(self) -> pa.Schema:
         """The kept columns. Columns of several sources meet as text."""
         schemas = [run.stored.schema for run in self.runs]
-        if not schemas or all(schemas[0].equals(one) for one in schemas):
-            return schemas[0] if schemas else pa.schema([])
-        return pa.schema([(name, pa.string()) for name in schemas[0].names])
+        if schemas and all(schemas[0].equals(one) for one in schemas):
+            return schemas[0]
+        names = schemas[0].names if schemas else self.names
+        return pa.schema([(name, pa.string()) for name in names])
 
     def shapes_of(self, numbers: Longs) -> Ints:
         """The shapes of these events."""
@@ -275,8 +278,8 @@ def _run(columns: Columns, shapes: Ints, shelf: Shelf) -> Run:
 class Pile:
     """Events of one source on their way into runs."""
 
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
+    def __init__(self, shelf: Shelf, names: tuple[str, ...] = ()) -> None:
+        self._shelf, self._names = shelf, names
         self._parts: list[tuple[Columns, Ints]] = []
         self._runs: list[Run] = []
         self._rows = self._bytes = 0
@@ -295,7 +298,7 @@ class Pile:
     def events(self) -> Events:
         """All that were added."""
         self._seal()
-        return Events(_numbered(self._runs), self._shelf)
+        return Events(_numbered(self._runs), self._shelf, self._names)
 
     def _seal(self) -> None:
         if not self._rows:
