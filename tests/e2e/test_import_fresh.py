@@ -194,6 +194,7 @@ def test_a_killed_import_leaves_no_store_no_process_and_no_trace_after_the_next(
         process.kill()
     assert not STORE.exists()
     assert left_over() == [FILLING.name]
+    assert "a killed import left" in idweave("doctor").out
     wait_until_gone(workers)
     write("b.jsonl", lines(60_000))
     assert imported("b.jsonl").json["total"]["accepted"] == 60_000
@@ -259,6 +260,7 @@ def test_another_writer_is_refused_while_a_store_is_filled() -> None:
     write("a.jsonl", lines(60_000))
     with importing("a.jsonl") as process:
         wait_until_it_fills()
+        assert f"process {process.pid} fills it" in idweave("doctor").out
         ran: Any = imported("a.jsonl")
         assert ran.code == 4
         assert f"in use by process {process.pid}" in ran.err
