@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from idweave.core.identity import Fact
-from idweave.core.record import Project, Record, Rejection
+from idweave.core.record import Code, Project, Record, Rejection
 from idweave.ports import (
     Changes,
     Entry,
@@ -84,8 +84,14 @@ NO_SET = KnownSet(0, None, 0)
 class Intake:
     """Accepts deliveries. Not thread-safe: the engine lets one thread in at a time."""
 
-    def __init__(self, store: Store, projects: Mapping[str, Project]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        projects: Mapping[str, Project],
+        checked: Callable[[Sequence[Delivery]], Sequence[Delivery]] = lambda said: said,
+    ) -> None:
         self._store = store
+        self._checked = checked  # takes out what was erased
         self._projects = projects
         self._ids = Ids(store)
         self._groupings: dict[str, Grouping] = {}
@@ -108,6 +114,7 @@ class Intake:
         """Make all deliveries durable, in one transaction, and settle the rejections that they
         answer; ``operators`` are the rows of facts that operators state by them. Raises StoreError,
         and then nothing is written or remembered."""
+        deliveries = self._checked(deliveries)
         changes = Changes(settled_rejections=[row.rejection_id for row in settled])
         changes.operators += operators
         for row in settled:
@@ -197,8 +204,11 @@ class _Batch:
         """Records by project; rejections are written down."""
         if delivery.crc_mismatch and delivery.items:
             self._count(delivery.items[0][0], "crc_mismatches")
-        for nth, (project, item) in zip(_places(delivery), delivery.items, strict=True):
-            if isinstance(item, Rejection):
+        for nth, (project, item) in zip(places_of(delivery), delivery.items, strict=True):
+            if isinstance(item, Rejection) and item.code is Code.ERASED:
+                self._rejected[number] += 1
+                self._count_rejected(project, item)
+            elif isinstance(item, Rejection):
                 self._rejected[number] += 1
                 self._reject(project, item, Place(self._payload_id(number), nth), delivery)
             else:
@@ -259,10 +269,13 @@ class _Batch:
             found |= self._intake.store.seen_untimed(project, untimed)
         return found
 
-    def _reject(self, project: str, rejection: Rejection, place: Place, delivery: Delivery) -> None:
+    def _count_rejected(self, project: str, rejection: Rejection) -> None:
         self._count(project, "received")
         self._count(project, "rejected")
         self._count(project, f"rejected_{rejection.code.value}")
+
+    def _reject(self, project: str, rejection: Rejection, place: Place, delivery: Delivery) -> None:
+        self._count_rejected(project, rejection)
         if not self._intake.has_room(project):
             self._count(project, "rejected_unkept")
             return
@@ -292,7 +305,8 @@ class _Batch:
                 self._changes.payloads.append(row)
 
 
-def _places(delivery: Delivery) -> Iterable[int]:
+def places_of(delivery: Delivery) -> Iterable[int]:
+    """The place of each item in the payload."""
     if delivery.whole:
         return (WHOLE_REQUEST,)
     return range(len(delivery.items)) if delivery.places is None else delivery.places

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from idweave.core.errors import InputError
 from idweave.core.record import TIME_MAX_MS
+from idweave.engine.erased import Erasing, ErasureAnswer
 from idweave.engine.operated import OperatorAnswer, OperatorFacts
 from idweave.engine.operators import (
     AUTHOR_LENGTH_MAX,
@@ -98,6 +99,19 @@ class RemovalRequest(msgspec.Struct, forbid_unknown_fields=True):
     dry_run: bool = False
 
 
+class ErasureRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Whom to erase: a user by its canonical_id, identities by themselves, or both."""
+
+    author: Author
+    reason: Because
+    user: str | None = None
+    identities: Annotated[
+        list[IdentityGiven], Meta(max_length=IDENTITIES_MAX, extra_json_schema=_UNIQUE)
+    ] = []
+    forever: bool = False
+    dry_run: bool = False
+
+
 Request = TypeVar("Request")
 
 
@@ -132,6 +146,19 @@ def remove(asked: Asked) -> OperatorAnswer:
     by = (given.author, given.reason)
     number = _number(asked.text("operator_id"))
     return asked.engine.take_back(asked.project, number, by, dry_run=given.dry_run)
+
+
+def erase(asked: Asked) -> ErasureAnswer:
+    """Erase a person."""
+    given = body_of(asked, ErasureRequest)
+    said = Erasing(
+        given.author,
+        given.reason,
+        given.user,
+        tuple(as_stored(asked, one.key, one.value) for one in given.identities),
+        given.forever,
+    )
+    return asked.engine.erase(asked.project, said, dry_run=given.dry_run)
 
 
 def _number(given: str) -> int:
