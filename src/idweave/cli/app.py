@@ -27,7 +27,7 @@ from . import (
     serving,
     tracking,
     trying,
-    unionid,
+    unionid_forgetting,
     visiting,
 )
 
@@ -66,7 +66,7 @@ GROUPS = (
     rejecting.app,
     policies.app,
     configuring.app,
-    unionid.app,
+    unionid_forgetting.app,
 )
 """Groups of commands."""
 

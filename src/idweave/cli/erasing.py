@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -12,11 +13,18 @@ from idweave.core.identity import Identity
 from idweave.engine.erased import Erasing, ErasureAnswer
 
 from .exits import Exit
-from .keys import identity_typed
 from .offering import offer
-from .operating import AuthorOption, DryRunOption, ReasonOption, author_of, show_difference
+from .operating import (
+    AuthorOption,
+    DryRunOption,
+    ReasonOption,
+    author_of,
+    identities_given,
+    show_difference,
+)
 from .output import Output, number_text, visible
 from .session import Session
+from .unionid_forgetting import Remembered, remembered
 
 app = typer.Typer()
 
@@ -67,42 +75,46 @@ def erase(
       idweave erase --user 2431956997954746970 --reason "ticket 17" --yes
       idweave erase mobile=13800000000 --reason "ticket 18"
     """
-    output, project = session.output, session.project_name
-    said = Erasing(
-        author_of(author), reason, user, identities_given(session, identity or []), forever
-    )
-    with session.writing(create=False) as engine:
-        if dry_run or not yes:
-            preview = engine.erase(project, said, dry_run=True)
-            if dry_run:
-                show_erased(preview, output)
-                return Exit.DONE
-            _ask(preview, output)
-        answer = engine.erase(project, said)
-    show_erased(answer, output)
+    identities = identities_given(session, identity or [])
+    said = Erasing(author_of(author), reason, user, identities, forever)
+    if not dry_run and not yes:
+        _check_asked(session.output)
+    _erase(session, said, dry_run=dry_run, yes=yes)
     return Exit.DONE
 
 
-def identities_given(session: Session, words: list[str]) -> tuple[Identity, ...]:
-    """The identities that words mean: KEY=VALUE each, or KEY and VALUE in turn."""
-    pairs = [
-        (key, value) for key, is_pair, value in (word.partition("=") for word in words) if is_pair
-    ]
-    if len(pairs) < len(words):
-        if len(words) % 2:
-            raise InputError("An identity is a key and a value.", fix="Write KEY=VALUE.")
-        pairs = list(zip(words[::2], words[1::2], strict=True))
-    policy = session.policy(session.project_name)
-    return tuple(identity_typed(key, value, policy) for key, value in pairs)
+def _erase(session: Session, said: Erasing, *, dry_run: bool, yes: bool) -> None:
+    """Show what would go, unless it is wanted anyway, and do it, unless only that is wanted."""
+    output, project = session.output, session.project_name
+    with session.writing(create=False) as engine:
+        is_seen = dry_run or not yes or bool(session.settings.unionid)
+        seen = engine.erase(project, said, dry_run=True) if is_seen else None
+        ids = [Identity(one.key, one.value) for one in seen.identities] if seen else []
+        with remembered(session, ids) as followers:
+            if seen is not None and (dry_run or not yes):
+                _preview(seen, followers, output)
+            if dry_run:
+                return
+            if not yes:
+                typer.confirm("Erase this for good?", abort=True)
+            is_out = followers.forget() if followers else True  # first: its ids are not kept
+            answer = engine.erase(project, said)
+    answer = replace(answer, is_scrubbed=answer.is_scrubbed and is_out)
+    show_erased(answer, output)
 
 
-def _ask(preview: ErasureAnswer, output: Output) -> None:
-    """Ask a person; raises InputError where there is none to ask, and Abort where it says no."""
+def _check_asked(output: Output) -> None:
+    """Raise InputError where there is nobody to ask."""
     if output.json or not sys.stdin.isatty():
         fix = "Look with --dry-run, then add --yes."
         raise InputError("An erasure cannot be taken back, so it is asked for.", fix=fix)
-    show_erased(preview, output)
-    typer.confirm("Erase this for good?", abort=True)
+
+
+def _preview(seen: ErasureAnswer, followers: Remembered | None, output: Output) -> None:
+    show_erased(seen, output)
+    if followers is not None and not output.json:
+        count = number_text(followers.person.followers)
+        output.say(f"In {visible(followers.path)}: {count} followers of this person, too.")
 
 
 def show_erased(answer: ErasureAnswer, output: Output) -> None:

@@ -45,6 +45,19 @@ def identities_typed(session: Session, words: list[str]) -> tuple[Identity, ...]
     return tuple(identity_typed(key, value, policy) for key, value in pairs)
 
 
+def identities_given(session: Session, words: list[str]) -> tuple[Identity, ...]:
+    """The identities that words mean: KEY=VALUE each, or KEY and VALUE in turn."""
+    pairs = [
+        (key, value) for key, is_pair, value in (word.partition("=") for word in words) if is_pair
+    ]
+    if len(pairs) < len(words):
+        if len(words) % 2:
+            raise InputError("An identity is a key and a value.", fix="Write KEY=VALUE.")
+        pairs = list(zip(words[::2], words[1::2], strict=True))
+    policy = session.policy(session.project_name)
+    return tuple(identity_typed(key, value, policy) for key, value in pairs)
+
+
 def _state(session: Session, said: Statement, *, dry_run: bool) -> None:
     with session.writing(create=False) as engine:
         answer = engine.operate(session.project_name, said, dry_run=dry_run)
