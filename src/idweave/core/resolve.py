@@ -74,6 +74,8 @@ def set_aside(graph: Graph, fact: Fact, policy: Policy) -> Aside:
 
 def _sort_out(scene: _Scene) -> Aside:
     graph, _, _, identities = scene
+    if graph.crowded.keys().isdisjoint(identities) and graph.marks.keys().isdisjoint(identities):
+        return Aside(identities)
     crowded = tuple(identity for identity in identities if identity in graph.crowded)
     present = tuple(identity for identity in identities if identity not in graph.crowded)
     scene = scene._replace(brought=present)
@@ -98,7 +100,8 @@ def _associate(scene: _Scene) -> Outcome:
     if fact.kind is not Kind.OBSERVE and not alone:
         for identity in brought:
             _unmark(graph, identity)
-    scene = scene._replace(brought=brought)
+    if brought is not scene.brought:
+        scene = scene._replace(brought=brought)
     home = _home(scene)
     for identity in brought[1:]:
         home = _bring(scene, home, identity)

@@ -21,7 +21,8 @@ from idweave.ports import (
 )
 
 from .answers import Receipt
-from .grouping import Grouping, Ids, KnownSet
+from .grouping import Grouping
+from .known import Ids, KnownSet
 from .ruling import Rules, ruled
 from .stating import record_of, stated_payload
 

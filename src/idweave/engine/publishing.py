@@ -21,7 +21,8 @@ from idweave.ports import (
 )
 
 if TYPE_CHECKING:
-    from .grouping import Group, Grouping, Work
+    from .grouping import Grouping
+    from .known import Group, Work
 
 
 def publish(

@@ -29,7 +29,7 @@ from .explained import (
 )
 from .reading import follow
 from .refused import BAR_RULES, MEANINGS, REMEDIES
-from .telling import Story, groups_of
+from .telling import Story, deciding_groups
 
 EVENTS_SHOWN_MAX = 100
 """Events of one separation that are listed: more are counted, nobody retracts them by hand."""
@@ -154,10 +154,10 @@ def decisions_of(reader: Reader, story: Story, name: int, page: tuple[int, int])
 
 
 def groups_of_user(reader: Reader, project: str, name: int) -> list[int]:
-    """The groups (one, where there are any facts) that a user was made of."""
+    """The groups whose facts a user was made of and decided by; none where there are no facts."""
     row = follow(reader, project, name)
     members = reader.set_members(row.founder_set)
-    return groups_of(reader, project, (state.identity for state in members))
+    return deciding_groups(reader, project, (state.identity for state in members))
 
 
 def _moves(story: Story, done: Decision) -> Iterator[MoveAnswer]:

@@ -26,9 +26,9 @@ from idweave.ports import (
     UserRow,
 )
 
+from . import telling
 from .codec import order_of, unpack_entries
 from .tables import Names, chunks, marks
-from .telling import find_event, told
 from .writes import NOBODY
 
 _STATE = "i.identity_id, i.key_id, i.value, i.owner, i.life, i.unbound_ms, i.crowded_ms"
@@ -100,9 +100,17 @@ class SqliteReader:
         )
         return [group_id for (group_id,) in rows]
 
+    def groups_behind(self, group_id: int) -> list[int]:
+        """The groups of crowded identities that sets of this group carry loosely."""
+        return telling.groups_behind(self._connection, group_id)
+
+    def loose_groups(self, group_id: int) -> list[tuple[int, int]]:
+        """Identities of this group that sets of other groups carry loosely, with those."""
+        return telling.loose_groups(self._connection, group_id)
+
     def told(self, group_id: int) -> Iterator[tuple[SetKey, Sighting]]:
         """Everything that was said of a group."""
-        return told(self._connection, self._names, group_id)
+        return telling.told(self._connection, self._names, group_id)
 
     def user(self, project: str, name: int) -> UserRow | None:
         """The row of a name."""
@@ -321,7 +329,7 @@ class SqliteReader:
 
     def find_event(self, project: str, event_id: str) -> list[tuple[SetKey, Sighting]]:
         """The sightings that hold an event."""
-        return list(find_event(self._connection, self._names, project, event_id))
+        return list(telling.find_event(self._connection, self._names, project, event_id))
 
     def counters(self, project: str | None) -> dict[tuple[str, str], int]:
         """The counters of one project, or of all."""

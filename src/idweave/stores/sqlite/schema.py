@@ -95,6 +95,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) STRICT""",
         "CREATE INDEX refusal_identity ON refusal (identity_id)",
     ),
+    ("ALTER TABLE identity_set ADD COLUMN loose_after_ms INTEGER",),
     (  # suppression_key and scrub_due have one row at most; until_ms is NULL for ever
         """CREATE TABLE suppression (
             project TEXT NOT NULL, digest BLOB NOT NULL, until_ms INTEGER, whole INTEGER NOT NULL,

@@ -132,13 +132,15 @@ class SqliteStore:
         for part in chunks(list(by_digest)):
             rows = self._rows(
                 "SELECT s.digest, s.set_id, i.group_id,"
-                " (SELECT max(last_ms) FROM sighting g WHERE g.set_id = s.set_id)"
+                " (SELECT max(last_ms) FROM sighting g WHERE g.set_id = s.set_id),"
+                " s.loose_after_ms"
                 " FROM identity_set s LEFT JOIN identity i ON i.identity_id = s.link_id"
                 f" WHERE s.digest IN ({marks(part)}) AND s.project_id = ?",
                 (*part, self.names.project(project)),
             )
-            for key, set_id, group_id, newest in rows:
-                found[by_digest[key]] = SetRow(set_id, group_id, -1 if newest is None else newest)
+            for key, set_id, group_id, newest, loose_after_ms in rows:
+                newest_ms = -1 if newest is None else newest
+                found[by_digest[key]] = SetRow(set_id, group_id, newest_ms, loose_after_ms)
         return found
 
     def find_identities(
@@ -149,14 +151,14 @@ class SqliteStore:
         found: dict[Identity, IdentityRow] = {}
         for part in chunks(list({identity.value for identity in wanted})):
             rows = self._rows(
-                "SELECT identity_id, key_id, value, group_id FROM identity"
+                "SELECT identity_id, key_id, value, group_id, crowded_ms FROM identity"
                 f" WHERE project_id = ? AND value IN ({marks(part)})",
                 (self.names.project(project), *part),
             )
-            for number, key_id, value, group_id in rows:
+            for number, key_id, value, group_id, crowded_ms in rows:
                 identity = Identity(self.names.key_name(key_id), value)
                 if identity in wanted:
-                    found[identity] = IdentityRow(number, identity, group_id)
+                    found[identity] = IdentityRow(number, identity, group_id, crowded_ms)
         return found
 
     def find_groups(self, group_ids: Sequence[int]) -> dict[int, GroupRow]:
@@ -186,11 +188,12 @@ class SqliteStore:
     def members(self, group_id: int) -> list[IdentityRow]:
         """See :class:`idweave.ports.Store`."""
         rows = self._rows(
-            "SELECT identity_id, key_id, value FROM identity WHERE group_id = ?", (group_id,)
+            "SELECT identity_id, key_id, value, crowded_ms FROM identity WHERE group_id = ?",
+            (group_id,),
         )
         return [
-            IdentityRow(number, Identity(self.names.key_name(key_id), value), group_id)
-            for number, key_id, value in rows
+            IdentityRow(number, Identity(self.names.key_name(key_id), value), group_id, crowded_ms)
+            for number, key_id, value, crowded_ms in rows
         ]
 
     def facts(self, group_id: int) -> Iterator[tuple[int, SetKey, Fact]]:
