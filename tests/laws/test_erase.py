@@ -19,10 +19,11 @@ from idweave.engine.erased import Erasing
 from idweave.stores import open_store
 from tests.golden.outcomes import of_engine, of_resolution
 
-from .strategies import World, cut, shuffled, worlds
+from .strategies import World, cut, kiosks, shuffled, worlds
 from .test_laws import P, engine_on, export, stores, tell
 
-law = settings(max_examples=80, deadline=None)
+law = settings(max_examples=60, deadline=None)
+any_worlds = worlds() | kiosks()
 chances = st.randoms(use_true_random=False)
 BY = ("ann", "ticket 17")
 
@@ -91,7 +92,7 @@ def received(engine: Engine) -> int:
 
 @pytest.mark.slow
 @law
-@given(worlds(), chances)
+@given(any_worlds, chances)
 def test_an_erasure_leaves_the_graph_of_the_facts_that_it_leaves(
     world: World, chance: random.Random
 ) -> None:
@@ -124,7 +125,7 @@ def test_an_erasure_leaves_the_graph_of_the_facts_that_it_leaves(
 
 @pytest.mark.slow
 @law
-@given(worlds(), chances)
+@given(any_worlds, chances)
 def test_erased_names_lead_to_nobody_and_what_is_younger_is_a_new_person(
     world: World, chance: random.Random
 ) -> None:
@@ -155,7 +156,7 @@ def test_erased_names_lead_to_nobody_and_what_is_younger_is_a_new_person(
 
 @pytest.mark.slow
 @law
-@given(worlds(), chances)
+@given(any_worlds, chances)
 def test_who_is_erased_for_ever_never_comes_back(world: World, chance: random.Random) -> None:
     done = resolve(world.facts, world.policy)
     asked, gone = somebody(done, world.policy, chance)

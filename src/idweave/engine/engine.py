@@ -201,6 +201,18 @@ class Engine(Explaining, Operating):
             events = tuple(_event(payloads, found) for found in page)
         return EventPage(events, events[-1].reference if more else None)
 
+    def event(self, project: str, reference: str) -> Event | None:
+        """One event by its reference, without whose it is; None where there is none. Looks at the
+        whole log: it serves the few events that nobody has any more."""
+        self._known(project)
+        event_id = reference.partition("-")[2]
+        with self._store.reader() as reader:
+            for _, sighting in reader.find_event(project, event_id):
+                for entry in sighting.entries:
+                    if entry.event_id == event_id:
+                        return _event(Payloads(reader), Found(entry, sighting.payload_id, None))
+        return None
+
     def profile(self, project: str, canonical_id: str) -> ProfileAnswer:
         """A user's profile, folded from the profile records among its events."""
         self._known(project)
