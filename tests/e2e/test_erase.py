@@ -179,7 +179,8 @@ def test_a_person_is_erased_beside_a_collector_that_goes_on(tmp_path: Path) -> N
         acked: list[int] = []
         loader = threading.Thread(target=load, args=(server, acked))
         loader.start()
-        body = {"user": name, "author": "ann", "reason": "ticket 17"}
+        who = {"kind": "user", "canonical_id": name}
+        body = {"erase": who, "author": "ann", "reason": "ticket 17"}
         answer = server.api.post("/v1/projects/default/erasures", json=body)
         loader.join()
         assert answer.status_code == 200, answer.text
