@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import Any
 
 from idweave.core.erasure import carried, without
-from idweave.core.identity import Fact, Identity
+from idweave.core.identity import Fact, Identity, Kind
 from idweave.core.record import Code, Project, Record, Rejection, time_ms_of
 from idweave.ports import Erased, PayloadRow, Store, Suppressed
 from idweave.wire import Records, edit_payload, read_payload
@@ -22,11 +22,13 @@ from .intake import Delivery, Parsed, places_of
 from .mentions import record_without, sent_identities
 
 KEY_BYTES = 32
-DIGEST_BYTES = 16
-"""As long as an event id: two of a store's digests are never equal by chance."""
+DIGEST_BYTES, EVENT_DIGEST_BYTES = 16, 20
+"""At least as long as an event id: two of a store's digests are never equal by chance. Those of
+events are longer, so that they are told apart: where there are none, none are looked for."""
 
 CACHED_MAX = 100_000
-"""Identities whose digest was looked up, remembered so that most records cost no hashing."""
+"""Identities, and sets of them, of which it is known whether they were erased: most records carry
+what was seen just before, and then cost a look-up and no hashing."""
 
 ERASED = Rejection(
     Code.ERASED,
@@ -48,15 +50,15 @@ class Digests:
 
     def identity(self, identity: Identity) -> bytes:
         """Of an identity."""
-        return self._digest("identity", *identity)
+        return self._digest(("identity", *identity), DIGEST_BYTES)
 
     def event(self, event_id: str) -> bytes:
         """Of an event that says nothing of whose it was."""
-        return self._digest("event", event_id)
+        return self._digest(("event", event_id), EVENT_DIGEST_BYTES)
 
-    def _digest(self, *parts: str) -> bytes:
+    def _digest(self, parts: tuple[str, ...], size: int) -> bytes:
         text = "\0".join((self._project, *parts)).encode("utf-8", "surrogatepass")
-        return blake2b(text, key=self._key, digest_size=DIGEST_BYTES).digest()
+        return blake2b(text, key=self._key, digest_size=size).digest()
 
 
 class Suppressing:
@@ -65,7 +67,19 @@ class Suppressing:
     def __init__(self, digests: Digests, rows: Iterable[Suppressed]) -> None:
         self._digests = digests
         self._rows = {row.digest: row for row in rows}
+        self._has_events = any(len(digest) == EVENT_DIGEST_BYTES for digest in self._rows)
         self._known: dict[Identity, Suppressed | None] = {}
+        self._clean: dict[tuple[Identity, ...], bool] = {}
+
+    def is_clean(self, identities: tuple[Identity, ...]) -> bool:
+        """Whether none of these was ever erased, as is so of nearly all records."""
+        found = self._clean.get(identities)
+        if found is None:
+            if len(self._clean) >= CACHED_MAX:
+                self._clean.clear()
+            found = all(self._row(identity) is None for identity in identities)
+            self._clean[identities] = found
+        return found
 
     def keeps_out(self, time_ms: int, identities: Iterable[Identity]) -> dict[Identity, bool]:
         """Those of these identities that were erased, as seen at a time, each with whether all
@@ -79,7 +93,7 @@ class Suppressing:
 
     def is_event(self, event_id: str) -> bool:
         """Whether this very event was erased."""
-        return self._digests.event(event_id) in self._rows
+        return self._has_events and self._digests.event(event_id) in self._rows
 
     def _row(self, identity: Identity) -> Suppressed | None:
         if identity not in self._known:
@@ -155,9 +169,12 @@ class Guard:
         project, item = parsed
         if isinstance(item, Rejection):
             return self._is_rejection_hit(keeper, project, raws, nth)
-        if item.fact is None:
+        fact = item.fact
+        if fact is None:
             return False
-        about = carried(item.fact, self._projects[project].policy)
+        if fact.kind > Kind.LOGIN and keeper.is_clean(fact.identities):  # it names nobody else
+            return keeper.is_event(item.event_id)
+        about = carried(fact, self._projects[project].policy)
         return bool(keeper.keeps_out(item.time_ms, about)) or keeper.is_event(item.event_id)
 
     def _is_rejection_hit(self, keeper: Suppressing, project: str, raws: _Raws, nth: int) -> bool:
