@@ -160,7 +160,7 @@ class Reading:
     def _table(self, path: Path) -> None:
         project, before = self._job.project, len(self._rejections)
         if project.policy.facts_from is FactsFrom.DISTINCT_ID:
-            fix = "Use a policy that makes facts from identities, or give records as JSON lines."
+            fix = "Give records as JSON lines (how-to: resolve files), or use another policy."
             raise InputError(f"{path}: this policy reads records by distinct_id alone.", fix=fix)
         table = opened(path, self._rejections.append)
         columns = columns_of(table.names, self._job.mapping, project.policy, str(path))

@@ -93,13 +93,22 @@ def resolve(
     job = Job(found_files(files), project, clock(), mapping, kept)
     output = session.output
     form = known_format(form)
-    with (
-        spread(workers) as many,
-        folder(out, form=form, force=force) as made,
-        shown(output) as show,
-    ):
-        heard, outcome = resolve_files(job, made, many, show)
+    try:
+        with (
+            spread(workers) as many,
+            folder(out, form=form, force=force) as made,
+            shown(output) as show,
+        ):
+            heard, outcome = resolve_files(job, made, many, show)
+    except KeyboardInterrupt:
+        return stopped(output)
     return _summary(heard, outcome, made, output)
+
+
+def stopped(output: Output) -> Exit:
+    """Say what Ctrl-C left of tables: nothing."""
+    output.note("stopped: no tables were written, and older ones are as they were; run it again")
+    return Exit.STOPPED
 
 
 def _project(session: Session, policy: str | None) -> Project:
