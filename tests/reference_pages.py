@@ -55,6 +55,11 @@ REJECTIONS: dict[Code, tuple[str, str]] = {
         "An identity's value is longer than 255 characters.",
         "Send the id itself, or a shorter hash of it.",
     ),
+    Code.ERASED: (
+        "The record carries an identity that was erased, and is not younger than the erasure. It is"
+        " counted and not kept: no byte of it stays.",
+        "Nothing: this is what an erasure promises (`idweave erase`).",
+    ),
     Code.EXPIRED_RECORD: (
         "A live event is more than 10 days old, or more than an hour early.",
         "Mend the device's clock; import old events; or set `time_window` to off.",

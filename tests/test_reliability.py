@@ -17,7 +17,7 @@ DUE = (
     *(f"S{number}" for number in (1, 2, 3, 4, 5, 6, 7, 8, 11, 15, 17, 21)),
 )
 
-ROW = re.compile(r"^\| ([FS]\d+) \|.*\| ([^|]+) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| ([FS]\d+|erase) \|.*\| ([^|]+) \|$", re.MULTILINE)
 
 
 def rows() -> list[tuple[str, list[str]]]:

@@ -16,7 +16,7 @@ from idweave.core.policy import Policy
 from idweave.core.resolve import resolve
 from idweave.engine.engine import Engine
 from idweave.engine.operated import OperatorAnswer
-from idweave.engine.operators import Statement
+from idweave.engine.operators import COUNTS, Statement
 from idweave.engine.ruling import TIMED, OperatorKind
 from idweave.stores import open_store
 from tests.golden.outcomes import Outcomes, of_engine, of_resolution
@@ -64,7 +64,7 @@ class Mirror:
 
 def statement(world: World, chance: random.Random) -> Statement:
     """Anything an operator may say of few identities, sensible or not."""
-    kind = chance.choice(list(OperatorKind))
+    kind = chance.choice(list(COUNTS))
     if kind is OperatorKind.RETRACT:
         return Statement(kind, *BY, event=chance.choice(world.facts).event_id)
     seen = sorted({identity for fact in world.facts for identity in fact.identities})

@@ -13,6 +13,7 @@ from . import (
     configuring,
     demo,
     doctor,
+    erasing,
     explaining,
     exporting,
     guarding,
@@ -26,7 +27,7 @@ from . import (
     serving,
     tracking,
     trying,
-    unionid,
+    unionid_forgetting,
     visiting,
 )
 
@@ -50,6 +51,7 @@ COMMANDS = (
     explaining.app,
     guarding.app,
     exporting.app,
+    erasing.app,
     replaying.app,
     trying.app,
     doctor.app,
@@ -64,7 +66,7 @@ GROUPS = (
     rejecting.app,
     policies.app,
     configuring.app,
-    unionid.app,
+    unionid_forgetting.app,
 )
 """Groups of commands."""
 

@@ -45,13 +45,27 @@ def identities_typed(session: Session, words: list[str]) -> tuple[Identity, ...]
     return tuple(identity_typed(key, value, policy) for key, value in pairs)
 
 
+def identities_given(session: Session, words: list[str]) -> tuple[Identity, ...]:
+    """The identities that words mean: KEY=VALUE each, or KEY and VALUE in turn."""
+    pairs = [
+        (key, value) for key, is_pair, value in (word.partition("=") for word in words) if is_pair
+    ]
+    if len(pairs) < len(words):
+        if len(words) % 2:
+            raise InputError("An identity is a key and a value.", fix="Write KEY=VALUE.")
+        pairs = list(zip(words[::2], words[1::2], strict=True))
+    policy = session.policy(session.project_name)
+    return tuple(identity_typed(key, value, policy) for key, value in pairs)
+
+
 def _state(session: Session, said: Statement, *, dry_run: bool) -> None:
     with session.writing(create=False) as engine:
         answer = engine.operate(session.project_name, said, dry_run=dry_run)
     show_operated(answer, session.output)
 
 
-def _author(given: str | None) -> str:
+def author_of(given: str | None) -> str:
+    """Who says so: as given, else whoever is logged in."""
     return given or getpass.getuser()
 
 
@@ -119,7 +133,7 @@ def _timed(session: Session, kind: OperatorKind, said: Said, *, dry_run: bool) -
     words, reason, author, time = said
     time_ms = None if time is None else time_typed(time)
     identities = identities_typed(session, words)
-    statement = Statement(kind, _author(author), reason, identities, time_ms=time_ms)
+    statement = Statement(kind, author_of(author), reason, identities, time_ms=time_ms)
     _state(session, statement, dry_run=dry_run)
 
 
@@ -139,7 +153,7 @@ def block(
       idweave operator block mobile 13800138000 --reason "the placeholder of our form"
     """
     identities = identities_typed(session, identity)
-    said = Statement(OperatorKind.BLOCK, _author(author), reason, identities)
+    said = Statement(OperatorKind.BLOCK, author_of(author), reason, identities)
     _state(session, said, dry_run=dry_run)
 
 
@@ -159,7 +173,7 @@ def apart(
       idweave operator apart login_id alice login_id bob --reason "twins"
     """
     identities = identities_typed(session, identity)
-    said = Statement(OperatorKind.APART, _author(author), reason, identities)
+    said = Statement(OperatorKind.APART, author_of(author), reason, identities)
     _state(session, said, dry_run=dry_run)
 
 
@@ -178,7 +192,7 @@ def retract(
     Example:
       idweave operator retract 1700000000002-a439cf976aac1eed05bca5ce13f3092e --reason "test login"
     """
-    said = Statement(OperatorKind.RETRACT, _author(author), reason, event=event)
+    said = Statement(OperatorKind.RETRACT, author_of(author), reason, event=event)
     _state(session, said, dry_run=dry_run)
 
 
@@ -197,7 +211,7 @@ def remove(
     Example:
       idweave operator remove 3 --reason "it was right after all"
     """
-    operator_id, by = number_typed(number, "number"), (_author(author), reason)
+    operator_id, by = number_typed(number, "number"), (author_of(author), reason)
     with session.writing(create=False) as engine:
         answer = engine.take_back(session.project_name, operator_id, by, dry_run=dry_run)
     show_operated(answer, session.output)
@@ -247,7 +261,8 @@ def _row(fact: OperatorFact) -> tuple[str, ...]:
 def about(fact: OperatorFact) -> str:
     """What an operator fact is about."""
     named = ", ".join(f"{one.key}={one.value}" for one in fact.identities)
-    return named or fact.event or "-"
+    counted = ", ".join(f"{count} {name}" for name, count in (fact.counts or {}).items() if count)
+    return named or fact.event or counted.replace("_", " ") or "-"
 
 
 def show_operated(answer: OperatorAnswer, output: Output) -> None:

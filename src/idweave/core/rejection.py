@@ -24,6 +24,7 @@ class Code(StrEnum):
     BAD_TOKEN = "BAD_TOKEN"  # noqa: S105 - a code, not a secret
     UNSUPPORTED_ENCRYPTION = "UNSUPPORTED_ENCRYPTION"
     TOO_DEEP = "TOO_DEEP"
+    ERASED = "ERASED"
     INTERNAL = "INTERNAL"
 
 

@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from .answers import Event, ProfileAnswer, RefusalAnswer, RejectionAnswer, UserAnswer
 from .engine import PAGE_MAX, Engine
 from .explained import DecisionAnswer
+from .intake import UNKNOWN_PROJECT
+from .mentions import Mentions
 from .operated import OperatorFact
+from .ruling import OperatorKind
 
 
 @dataclass(frozen=True, slots=True)
 class PersonExport:
     """One person: identities with first and last time, older names, events with their records as
     sent, the profile that these come to, how the user was made, what was refused, what operators
-    stated of it, and records that were not believed but carry one of its values."""
+    stated of it, records that were not believed but carry one of its values, and events that
+    operators retracted (now or once) and that do."""
 
     user: UserAnswer
     profile: ProfileAnswer
@@ -24,6 +28,7 @@ class PersonExport:
     refusals: tuple[RefusalAnswer, ...]
     operators: tuple[OperatorFact, ...]
     rejections: tuple[RejectionAnswer, ...]
+    retracted: tuple[Event, ...]
 
 
 def export_person(engine: Engine, project: str, canonical_id: str) -> PersonExport:
@@ -31,11 +36,21 @@ def export_person(engine: Engine, project: str, canonical_id: str) -> PersonExpo
     user = engine.user(project, canonical_id)
     name = user.canonical_id
     held = {one.identity for one in user.identities} | {one.identity for one in user.former}
-    values = {identity.value for identity in held}
-    stated = (
+    mentions = Mentions(held)
+    stated = engine.operators(project, removed=True)
+    references = (one.event for one in stated if one.kind == OperatorKind.RETRACT)
+    taken_out = {one: engine.event(project, one) for one in references if one is not None}
+    retracted = {
+        reference: event
+        for reference, event in taken_out.items()
+        if event is not None and mentions.are_in_record(event.record)
+    }
+    about = (
         one
-        for one in engine.operators(project, removed=True)
+        for one in stated
         if held & {(named.key, named.value) for named in one.identities}
+        or one.event in retracted
+        or mentions.are_in(f"{one.author} {one.reason} {one.removed_because}")
     )
     return PersonExport(
         user,
@@ -43,8 +58,9 @@ def export_person(engine: Engine, project: str, canonical_id: str) -> PersonExpo
         tuple(_events(engine, project, name)),
         tuple(_decisions(engine, project, name)),
         tuple(_refusals(engine, project, name)),
-        tuple(stated),
-        tuple(one for one in _rejections(engine, project) if _carries(one.raw, values)),
+        tuple(about),
+        tuple(one for one in _rejections(engine) if _is_of(one, project, mentions)),
+        tuple(retracted.values()),
     )
 
 
@@ -72,13 +88,13 @@ def _refusals(engine: Engine, project: str, name: str) -> Iterator[RefusalAnswer
         offset += len(page)
 
 
-def _rejections(engine: Engine, project: str) -> Iterator[RejectionAnswer]:
+def _rejections(engine: Engine) -> Iterator[RejectionAnswer]:
     after = 0
-    while page := engine.rejections(project, after=after, limit=PAGE_MAX):
+    while page := engine.rejections(after=after, limit=PAGE_MAX):
         yield from page
         after = page[-1].rejection_id
 
 
-def _carries(raw: str, values: set[str]) -> bool:
-    """Whether the text of a record holds one of these values, as text or as a number."""
-    return any(value in raw for value in values)
+def _is_of(one: RejectionAnswer, project: str, mentions: Mentions) -> bool:
+    """Whether a rejection holds a value, as text or as a number: the same that an erasure takes."""
+    return one.project in (project, UNKNOWN_PROJECT) and mentions.are_in(one.raw)

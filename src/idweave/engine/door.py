@@ -63,11 +63,15 @@ class Door:
 
     def policy(self, project: str) -> Policy:
         """The policy of a declared project. Raises NotFound."""
+        return self.project(project).policy
+
+    def project(self, project: str) -> Project:
+        """A declared project. Raises NotFound."""
         declared = self._projects.get(project)
         if declared is None:
             known = ", ".join(sorted(self._projects))
             raise NotFound(f"No project {project!r} is declared.", fix=f"There are: {known}.")
-        return declared.policy
+        return declared
 
     def again(
         self, raw: Mapping[str, Any] | Rejection, said: PayloadRow, *, vouched: bool

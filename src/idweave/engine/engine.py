@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -45,6 +46,7 @@ from .reading import (
 from .refused import MEANINGS
 from .rejected import Retry, raw_text
 from .replaying import replay_deliveries
+from .suppressing import Chance, Guard
 
 ATTRIBUTIONS = ("as_seen", "latest")
 
@@ -54,12 +56,21 @@ __all__ = ["ATTRIBUTIONS", "PAGE_MAX", "Engine"]
 class Engine(Explaining, Operating):
     """Accepts deliveries and answers questions. Thread-safe: one writer at a time, any readers."""
 
-    def __init__(self, store: Store, projects: Mapping[str, Project], *, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        projects: Mapping[str, Project],
+        *,
+        clock: Clock,
+        chance: Chance = secrets.token_bytes,
+    ) -> None:
         self.projects = projects
         self.clock = clock
         self._store = store
+        self._chance = chance
         self._door = Door(projects)
-        self._intake = Intake(store, projects)
+        self._guard = Guard(store, projects, self._door)
+        self._intake = Intake(store, projects, self._guard.checked)
         self._writing = threading.Lock()
         self._retrying = threading.Lock()
 
@@ -98,7 +109,7 @@ class Engine(Explaining, Operating):
     def replay(self, into: Store) -> Engine:
         """Send everything that was accepted through the door again, into another, empty store."""
         with self._store.reader() as reader:
-            into.commit(Changes(operators=reader.operators(None)))
+            into.commit(Changes(operators=reader.operators(None), erased=reader.erased()))
             other = Engine(into, self.projects, clock=self.clock)
             for delivery in replay_deliveries(reader, self._door):
                 other.accept([delivery])
@@ -189,6 +200,18 @@ class Engine(Explaining, Operating):
             payloads = Payloads(reader)
             events = tuple(_event(payloads, found) for found in page)
         return EventPage(events, events[-1].reference if more else None)
+
+    def event(self, project: str, reference: str) -> Event | None:
+        """One event by its reference, without whose it is; None where there is none. Looks at the
+        whole log: it serves the few events that nobody has any more."""
+        self._known(project)
+        event_id = reference.partition("-")[2]
+        with self._store.reader() as reader:
+            for _, sighting in reader.find_event(project, event_id):
+                for entry in sighting.entries:
+                    if entry.event_id == event_id:
+                        return _event(Payloads(reader), Found(entry, sighting.payload_id, None))
+        return None
 
     def profile(self, project: str, canonical_id: str) -> ProfileAnswer:
         """A user's profile, folded from the profile records among its events."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from idweave.core.identity import Fact
-from idweave.core.record import Project, Record, Rejection
+from idweave.core.record import Code, Project, Record, Rejection
 from idweave.ports import (
     Changes,
     Entry,
@@ -86,8 +86,14 @@ NO_SET = KnownSet(0, None, 0)
 class Intake:
     """Accepts deliveries. Not thread-safe: the engine lets one thread in at a time."""
 
-    def __init__(self, store: Store, projects: Mapping[str, Project]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        projects: Mapping[str, Project],
+        checked: Callable[[Sequence[Delivery]], Sequence[Delivery]] = lambda said: said,
+    ) -> None:
         self._store = store
+        self._checked = checked  # takes out what was erased
         self._projects = projects
         self._ids = Ids(store)
         self._groupings: dict[str, Grouping] = {}
@@ -110,6 +116,7 @@ class Intake:
         """Make all deliveries durable, in one transaction, and settle the rejections that they
         answer; ``operators`` are the rows of facts that operators state by them. Raises StoreError,
         and then nothing is written or remembered."""
+        deliveries = self._checked(deliveries)
         changes = Changes(settled_rejections=[row.rejection_id for row in settled])
         changes.operators += operators
         for row in settled:
@@ -306,6 +313,8 @@ def reject(intake: Intake, refused: Refused, payload_id: int, changes: Changes) 
     project, why = refused.project, refused.why
     for name in ("received", "rejected", f"rejected_{why.code.value}"):
         count(changes, project, name, 1)
+    if why.code is Code.ERASED:  # nothing of it is kept
+        return
     if not intake.has_room(project):
         count(changes, project, "rejected_unkept", 1)
         return

@@ -68,7 +68,8 @@ class IdentityText:
 @dataclass(frozen=True, slots=True)
 class OperatorFact:
     """What an operator stated. ``event`` is the event that it retracts, or that it added to the
-    log; ``removed_at_ms`` says that it does not hold any more."""
+    log; ``removed_at_ms`` says that it does not hold any more. ``counts``: of an erasure, how much
+    of what went; of whom is not kept."""
 
     operator_id: str
     project: str
@@ -82,6 +83,7 @@ class OperatorFact:
     removed_at_ms: int | None
     removed_by: str | None
     removed_because: str | None
+    counts: Mapping[str, int] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
+from idweave.core.errors import Conflict, StoreError
 from idweave.core.graph import User
 from idweave.core.identity import Fact
 from idweave.core.record import Record
@@ -11,11 +13,14 @@ from idweave.ports import Clock, OperatorRow, Reader, Store
 
 from .differing import difference_of
 from .door import Door
+from .erased import Erasing, ErasureAnswer
+from .erasing import Eraser
 from .intake import Delivery, Intake
 from .operated import IdentityText, OperatorAnswer, OperatorFact
 from .operators import Plan, Planner, Statement
 from .retelling import retell
 from .stating import operator_payload
+from .suppressing import KEY_BYTES, Chance, Guard
 from .telling import stored_name
 
 
@@ -26,6 +31,8 @@ class Operating:
     _store: Store
     _door: Door
     _intake: Intake
+    _guard: Guard
+    _chance: Chance
     _writing: threading.Lock
 
     def operate(self, project: str, said: Statement, *, dry_run: bool = False) -> OperatorAnswer:
@@ -35,6 +42,7 @@ class Operating:
         with self._writing:
             with self._store.reader() as reader:
                 plan = self._planner(reader, project).stated(said, self.clock())
+                self._check_erased(project, plan)
                 answer = _answer(reader, plan, dry_run=dry_run)
             if not dry_run:
                 self._carry_out(plan)
@@ -52,12 +60,46 @@ class Operating:
                 self._carry_out(plan)
         return answer
 
+    def erase(self, project: str, said: Erasing, *, dry_run: bool = False) -> ErasureAnswer:
+        """Erase a person or identities physically, or with ``dry_run`` say what would go. What is
+        left is as if it had never been seen. Raises NotFound and InputError, and then nothing is
+        changed. Takes as long as reading and writing the whole store; nobody else writes then."""
+        self._door.policy(project)
+        with self._writing:
+            with self._store.reader() as reader:
+                remembered = reader.erased()
+                if not remembered.key:
+                    remembered = replace(remembered, key=self._chance(KEY_BYTES))
+                eraser = Eraser(
+                    reader,
+                    self._door.project(project),
+                    self._door,
+                    intake=self._intake,
+                    remembered=remembered,
+                )
+                answer, changes = eraser.plan(said, self.clock(), dry_run=dry_run)
+            if dry_run:
+                return answer
+            self._store.commit(changes)
+            self._intake.renew(project)
+            self._guard.renew()
+            try:
+                self._store.scrub()
+            except StoreError:  # it is erased; its bytes go when the store is opened next
+                return answer
+        return replace(answer, is_scrubbed=True)
+
     def operators(self, project: str, *, removed: bool = False) -> list[OperatorFact]:
         """What operators stated, oldest first; with ``removed`` also what was taken back."""
         self._door.policy(project)
         with self._store.reader() as reader:
             rows = reader.operators(project)
         return [operator_fact(row) for row in rows if removed or row.removed_ms is None]
+
+    def _check_erased(self, project: str, plan: Plan) -> None:
+        if plan.fact is not None and self._guard.keeps_out(project, plan.fact):
+            fix = "Name a time after the erasure; `idweave operator list` shows when that was."
+            raise Conflict("It is about somebody who was erased.", fix=fix)
 
     def _planner(self, reader: Reader, project: str) -> Planner:
         return Planner(reader, project, reader.operators(None), self._door)
@@ -95,6 +137,7 @@ def operator_fact(row: OperatorRow) -> OperatorFact:
         row.removed_ms,
         row.removed_by or None,
         row.removed_because or None,
+        dict(row.counts) or None,
     )
 
 

@@ -110,10 +110,12 @@ class Planner:
             problem = f"There is no operator fact {operator_id} in project {self._project!r}."
             raise NotFound(problem, fix=fix)
         (row,) = found
+        if row.kind == OperatorKind.ERASE:
+            raise Conflict("An erasure cannot be taken back.", fix="Nothing of it is kept.")
         if row.removed_ms is not None:
             fix = "State it again if it should hold again."
             raise Conflict(f"Operator fact {operator_id} is removed already.", fix=fix)
-        _check_text(*by)
+        check_text(*by)
         author, reason = by
         row = replace(
             row, removed_ms=now_ms, removed_by=author.strip(), removed_because=reason.strip()
@@ -289,6 +291,9 @@ def _refused(row: OperatorRow, identity: Identity, reason: Reason) -> Conflict:
 
 
 def _check(said: Statement) -> None:
+    if said.kind not in COUNTS:
+        fix = "`idweave erase` does it."
+        raise InputError(f"A {said.kind.value} is not stated.", fix=fix)
     least, most = COUNTS[said.kind]
     count = len(set(said.identities))
     if not least <= count <= most or count < len(said.identities):
@@ -302,10 +307,10 @@ def _check(said: Statement) -> None:
         raise InputError(f"A {said.kind.value} has no time.", fix=fix)
     if said.time_ms is not None and not 0 <= said.time_ms <= TIME_MAX_MS:
         raise InputError(f"{said.time_ms} is no time.", fix="Give milliseconds since 1970.")
-    _check_text(said.author, said.reason)
+    check_text(said.author, said.reason)
 
 
-def _check_text(author: str, reason: str) -> None:
+def check_text(author: str, reason: str) -> None:
     for name, text, most in (
         ("author", author, AUTHOR_LENGTH_MAX),
         ("reason", reason, REASON_LENGTH_MAX),

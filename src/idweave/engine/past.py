@@ -12,7 +12,7 @@ from idweave.core.graph import Graph, User
 from idweave.core.identity import Identity
 from idweave.core.policy import Policy
 from idweave.core.resolve import Resolution, resolve
-from idweave.ports import Reader
+from idweave.ports import Reader, is_erased
 
 from .reading import canonical_number
 from .telling import Told, all_groups, groups_of, stored_name, told_of
@@ -200,6 +200,8 @@ def groups_of_name(reader: Reader, project: str, canonical_id: str) -> tuple[int
     if row is None:
         fix = "Look the user up by one of its identities."
         raise NotFound(f"No user of project {project!r} was ever called {name}.", fix=fix)
+    if is_erased(row):
+        raise NotFound(f"The user called {name} was erased.")
     members = reader.set_members(row.founder_set)
     return name, groups_of(reader, project, (state.identity for state in members))
 

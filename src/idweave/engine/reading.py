@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from idweave.core.errors import InputError, NotFound, StoreError
 from idweave.core.identity import KIND_OF_TYPE, Kind, Order
 from idweave.core.record import Rejection
-from idweave.ports import Entry, Reader, Run, Sighting, UserRow
+from idweave.ports import Entry, Reader, Run, Sighting, UserRow, is_erased
 from idweave.wire import read_payload
 
 NAMES_FOLLOWED_MAX = 10_000
@@ -56,6 +56,9 @@ def follow(reader: Reader, project: str, name: int) -> UserRow:
         if row is None:
             fix = "Look the user up by one of its identities."
             raise NotFound(f"No user of project {project!r} was ever called {name}.", fix=fix)
+        if is_erased(row):
+            fix = "Nothing is held about who that was; what came later has another name."
+            raise NotFound(f"The user called {name} was erased.", fix=fix)
         if row.merged_into is None and not row.gone:
             return row
         leads_to = row.merged_into if row.merged_into is not None else _heir(reader, row)

@@ -73,16 +73,25 @@ class Retelling:
         return resolve(facts, rules.policy).graph
 
 
-def retell(intake: Intake, project: str, told: Retelling, rules: tuple[Rules, Rules]) -> Changes:
-    """The changes that tell groups again: ``rules`` are those before and after."""
+def retell(
+    intake: Intake,
+    project: str,
+    told: Retelling,
+    rules: tuple[Rules, Rules],
+    *,
+    graphs: tuple[Graph, Graph] | None = None,
+) -> Changes:
+    """The changes that tell groups again: ``rules`` are those before and after; ``graphs``, too,
+    where ``told`` is only what is told after."""
     grouping = intake.fresh_grouping(project, rules[1])
+    before, after = graphs or (told.graph(rules[0]), told.graph(rules[1]))
     hidden = _Hidden(intake.store, frozenset(told.groups))
     grouping.store = cast("Store", hidden)
     with intake.store.reader() as reader:
         grouping.kept = told.kept | _numbers(intake.store, told.groups)
         changes = Changes(dropped_groups=list(told.groups), dropped_sightings=told.loosened)
         _enter(grouping, told, changes)
-        _settle_names(grouping, reader, (told.graph(rules[0]), told.graph(rules[1])), changes)
+        _settle_names(grouping, reader, (before, after), changes)
     return changes
 
 

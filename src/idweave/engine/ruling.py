@@ -21,6 +21,8 @@ class OperatorKind(StrEnum):
     RETRACT = "retract"
     BLOCK = "block"
     APART = "apart"
+    ERASE = "erase"
+    """Nothing that can be stated or taken back: that an erasure was made (:mod:`.erasing`)."""
 
 
 TIMED: dict[OperatorKind, Kind] = {

@@ -13,6 +13,7 @@ from .asking import Reader, Store
 from .rows import (
     Changes,
     Entry,
+    Erased,
     GroupRow,
     HighMarks,
     IdentityRow,
@@ -27,8 +28,10 @@ from .rows import (
     SetRow,
     Sighting,
     StayRow,
+    Suppressed,
     UserRow,
     fact_of,
+    is_erased,
 )
 
 Clock = Callable[[], int]
@@ -38,6 +41,7 @@ __all__ = [
     "Changes",
     "Clock",
     "Entry",
+    "Erased",
     "GroupRow",
     "HighMarks",
     "IdentityRow",
@@ -54,6 +58,8 @@ __all__ = [
     "Sighting",
     "StayRow",
     "Store",
+    "Suppressed",
     "UserRow",
     "fact_of",
+    "is_erased",
 ]

@@ -10,6 +10,7 @@ from idweave.core.identity import Fact, Identity
 
 from .rows import (
     Changes,
+    Erased,
     GroupRow,
     HighMarks,
     IdentityRow,
@@ -70,6 +71,11 @@ class Store(Protocol):
 
     def commit(self, changes: Changes) -> None:
         """Write all of it durably, or raise StoreError and write nothing."""
+        ...
+
+    def scrub(self) -> None:
+        """Leave no byte of what was deleted anywhere on the disk. Takes time and room like a copy
+        of the store. Raises StoreError; what is due then is done when the store is opened next."""
         ...
 
     def reader(self) -> AbstractContextManager[Reader]:
@@ -158,6 +164,14 @@ class Reader(Protocol):
 
     def payload(self, payload_id: int) -> PayloadRow | None:
         """What was said under this number, None where nothing was."""
+        ...
+
+    def payloads(self) -> Iterator[PayloadRow]:
+        """Everything that was said, by number."""
+        ...
+
+    def erased(self) -> Erased:
+        """What is remembered of erasures, by project and digest or name."""
         ...
 
     def rejections(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from idweave.core.identity import KIND_OF_TYPE, Fact, Identity, Order
+from idweave.core.identity import KIND_OF_TYPE, Fact, Identity, Kind, Order
 
 
 class SetKey(NamedTuple):
@@ -109,6 +109,15 @@ class UserRow:
     gone: bool = False
 
 
+NOBODYS = Order(0, Kind.OBSERVE, "")
+"""The founder of a name whose user was erased: no event has an empty id."""
+
+
+def is_erased(row: UserRow) -> bool:
+    """Whether a name was of somebody who was erased: then it leads to nobody."""
+    return row.founder == NOBODYS
+
+
 @dataclass(frozen=True, slots=True)
 class IdentityState:
     """Who holds an identity now. ``owner`` is a name; the marks are times in ms, or None."""
@@ -187,6 +196,30 @@ class OperatorRow:
     removed_ms: int | None = None
     removed_by: str = ""
     removed_because: str = ""
+    counts: tuple[tuple[str, int], ...] = ()
+    """Of an erasure: how much of what went. It says nothing of whom."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """What is refused for ever since an erasure: the keyed ``digest`` of an identity, or of an
+    event, and up to which time (None: at any). ``whole``: all that carries the identity, not only
+    what it is the strongest of. Nobody can read the identity in it."""
+
+    project: str
+    digest: bytes
+    until_ms: int | None
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What a store remembers of erasures: the key of its digests (empty before the first one),
+    what is refused since, and the names that nobody gets again, each with its project."""
+
+    key: bytes = b""
+    suppressed: tuple[Suppressed, ...] = ()
+    names: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(slots=True)
@@ -227,6 +260,16 @@ class Changes:
     settled_rejections: list[int] = field(default_factory=list)
     operators: list[OperatorRow] = field(default_factory=list)  # insert or replace
     counters: dict[tuple[str, str], int] = field(default_factory=dict)  # project, name → added
+    dropped_payloads: list[int] = field(default_factory=list)
+    edited_payloads: list[tuple[int, bytes]] = field(default_factory=list)  # number, new body
+    dropped_untimed: list[tuple[str, str]] = field(default_factory=list)  # project, event_id
+    dropped_operators: list[int] = field(default_factory=list)
+    erased_identities: list[tuple[str, Identity]] = field(default_factory=list)
+    """Of this erasure, for whoever keeps anything else that names them. Not kept themselves; with
+    any of them the store notes that it is to be scrubbed."""
+    erased: Erased | None = None
+    """What is remembered of an erasure, added to what is remembered already. Its names lead to
+    nobody, whatever ``users`` says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from .decoding import (
     decode,
     read_payload,
 )
+from .editing import content_of, edit_payload, sent_records
 from .encoding import encode_data_list
 
 __all__ = [
@@ -18,8 +19,11 @@ __all__ = [
     "RECORDS_MAX",
     "Decoded",
     "Records",
+    "content_of",
     "decode",
+    "edit_payload",
     "encode_data_list",
     "java_hash",
     "read_payload",
+    "sent_records",
 ]

@@ -44,6 +44,7 @@ class Person:
     refusals: tuple[shapes.Refusal, ...]
     operators: tuple[OperatorFact, ...]
     rejections: tuple[shapes.Rejected, ...]
+    retracted: tuple[shapes.StoredEvent, ...]
 
 
 def person(asked: Asked) -> Person:
@@ -57,6 +58,7 @@ def person(asked: Asked) -> Person:
         shapes.refusals_of(found.refusals, None).refusals,
         found.operators,
         shapes.rejections_of(found.rejections, None).rejections,
+        shapes.events_of(EventPage(found.retracted, None)).events,
     )
 
 

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from idweave.core.errors import InputError
 from idweave.core.record import TIME_MAX_MS
+from idweave.engine.erased import Erasing, ErasureAnswer
 from idweave.engine.operated import OperatorAnswer, OperatorFacts
 from idweave.engine.operators import (
     AUTHOR_LENGTH_MAX,
@@ -25,6 +26,7 @@ _UNIQUE = {"uniqueItems": True}
 
 Author = Annotated[str, Meta(max_length=AUTHOR_LENGTH_MAX, pattern=_NOT_BLANK)]
 Because = Annotated[str, Meta(max_length=REASON_LENGTH_MAX, pattern=_NOT_BLANK)]
+CanonicalId = Annotated[str, Meta(pattern="^[0-9]{1,18}$|^[0-8][0-9]{18}$|^9[01][0-9]{17}$")]
 Time = Annotated[int, Meta(ge=0, le=TIME_MAX_MS)]
 
 
@@ -98,6 +100,33 @@ class RemovalRequest(msgspec.Struct, forbid_unknown_fields=True):
     dry_run: bool = False
 
 
+class ErasedUser(msgspec.Struct, tag_field="kind", tag="user", forbid_unknown_fields=True):
+    """A person: a user with all that is its alone; ``identities`` by themselves go with it."""
+
+    canonical_id: CanonicalId
+    identities: Annotated[
+        list[IdentityGiven], Meta(max_length=IDENTITIES_MAX, extra_json_schema=_UNIQUE)
+    ] = []
+
+
+class ErasedIdentities(
+    msgspec.Struct, tag_field="kind", tag="identities", forbid_unknown_fields=True
+):
+    """Identities by themselves: all that carries them."""
+
+    identities: Some
+
+
+class ErasureRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Whom to erase, who says so and why. With ``dry_run`` nothing is written."""
+
+    erase: ErasedUser | ErasedIdentities
+    author: Author
+    reason: Because
+    forever: bool = False
+    dry_run: bool = False
+
+
 Request = TypeVar("Request")
 
 
@@ -132,6 +161,20 @@ def remove(asked: Asked) -> OperatorAnswer:
     by = (given.author, given.reason)
     number = _number(asked.text("operator_id"))
     return asked.engine.take_back(asked.project, number, by, dry_run=given.dry_run)
+
+
+def erase(asked: Asked) -> ErasureAnswer:
+    """Erase a person."""
+    given = body_of(asked, ErasureRequest)
+    who = given.erase
+    said = Erasing(
+        given.author,
+        given.reason,
+        who.canonical_id if isinstance(who, ErasedUser) else None,
+        tuple(as_stored(asked, one.key, one.value) for one in who.identities),
+        given.forever,
+    )
+    return asked.engine.erase(asked.project, said, dry_run=given.dry_run)
 
 
 def _number(given: str) -> int:

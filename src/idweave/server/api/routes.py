@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from idweave.engine import explained, guarding, operated, past
+from idweave.engine import erased, explained, guarding, operated, past
 
 from . import explaining, handlers, looking_back, operating, shapes
 from .handlers import Asked, RetryRequest
-from .operating import RemovalRequest, StatementRequest
+from .operating import ErasureRequest, RemovalRequest, StatementRequest
 from .parameters import (
     AT,
     ATTRIBUTION,
@@ -251,6 +251,15 @@ ROUTES: tuple[Row, ...] = (
         (PROJECT, OPERATOR_ID),
         body=RemovalRequest,
         conflicts=True,
+    ),
+    Row(
+        "POST",
+        _IN + "/erasures",
+        "Erase a person or identities, or preview it",
+        operating.erase,
+        erased.ErasureAnswer,
+        (PROJECT,),
+        body=ErasureRequest,
     ),
     Row(
         "GET",

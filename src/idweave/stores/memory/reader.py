@@ -8,6 +8,7 @@ from typing import Any
 
 from idweave.core.identity import Identity
 from idweave.ports import (
+    Erased,
     IdentityState,
     OperatorRow,
     PayloadRow,
@@ -18,6 +19,7 @@ from idweave.ports import (
     Sighting,
     StayRow,
     UserRow,
+    is_erased,
 )
 
 from .tables import Tables
@@ -185,6 +187,17 @@ class MemoryReader:
             for number, span in self._tables.sightings.rows.items()
         )
         return (sighting for _, _, sighting in sorted(found, key=lambda item: item[:2]))
+
+    def payloads(self) -> Iterator[PayloadRow]:
+        """Everything that was said."""
+        return (row for _, row in sorted(self._tables.payloads.rows.items(), key=_key))
+
+    def erased(self) -> Erased:
+        """What is remembered of erasures."""
+        tables = self._tables
+        suppressed = tuple(row for _, row in sorted(tables.suppressed.rows.items(), key=_key))
+        names = sorted(key for key, row in tables.users.rows.items() if is_erased(row))
+        return Erased(tables.keys.get("suppression") or b"", suppressed, tuple(names))
 
     # -- what was not believed, and how much there is ---------------------------------------------
 

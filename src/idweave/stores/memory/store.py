@@ -123,6 +123,9 @@ class MemoryStore:
                 self._tables = self._tables.copy()
             write(self._tables, changes)
 
+    def scrub(self) -> None:
+        """See :class:`idweave.ports.Store`. There is no disk."""
+
     @contextmanager
     def reader(self) -> Iterator[Reader]:
         """See :class:`idweave.ports.Store`."""

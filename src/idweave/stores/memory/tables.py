@@ -19,6 +19,7 @@ from idweave.ports import (
     SetKey,
     Sighting,
     StayRow,
+    Suppressed,
     UserRow,
 )
 
@@ -229,6 +230,10 @@ class Tables:
     counters: Table[tuple[str, str], int] = field(default_factory=lambda: Table("counter"))
     marks: Table[str, int] = field(default_factory=lambda: Table("mark"))
     """The largest ids of rejections and sightings: those that are no more still count."""
+    suppressed: Table[tuple[str, bytes], Suppressed] = field(
+        default_factory=lambda: Table("suppression")
+    )
+    keys: Table[str, bytes] = field(default_factory=lambda: Table("key"))
     readers: int = 0
 
     def all(self) -> dict[str, Table[Any, Any]]:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from idweave.core.identity import Order
-from idweave.ports import Changes, IdentityState, Sighting
+from idweave.ports import Changes, IdentityState, Sighting, UserRow
+from idweave.ports.rows import NOBODYS
 
 from .tables import Known, KnownSet, Span, Tables
 
@@ -46,6 +47,13 @@ def _payloads(tables: Tables, changes: Changes) -> None:
         tables.payloads.insert(row.payload_id, row)
 
 
+def _forgotten_payloads(tables: Tables, changes: Changes) -> None:
+    for payload_id, body in changes.edited_payloads:
+        tables.payloads.put(payload_id, replace(tables.payloads.rows[payload_id], body=body))
+    for payload_id in changes.dropped_payloads:
+        tables.payloads.drop(payload_id)
+
+
 def _joined_groups(tables: Tables, changes: Changes) -> None:
     for group_id, into in changes.joined_groups:
         for number, known in tables.identities.find("group", [group_id]):
@@ -82,6 +90,8 @@ def _sightings(tables: Tables, changes: Changes) -> None:
 
 
 def _untimed(tables: Tables, changes: Changes) -> None:
+    for gone in changes.dropped_untimed:
+        tables.untimed.drop(gone)
     for project, event_id in changes.untimed:
         tables.untimed.insert((project, event_id), True)
 
@@ -146,6 +156,8 @@ def _rejections(tables: Tables, changes: Changes) -> None:
 
 
 def _operators(tables: Tables, changes: Changes) -> None:
+    for number in changes.dropped_operators:
+        tables.operators.drop(number)
     for row in changes.operators:
         tables.operators.put(row.operator_id, row)
 
@@ -155,11 +167,23 @@ def _counters(tables: Tables, changes: Changes) -> None:
         tables.counters.put(key, (tables.counters.get(key) or 0) + added)
 
 
+def _erased(tables: Tables, changes: Changes) -> None:
+    if changes.erased is None:
+        return
+    for row in changes.erased.suppressed:
+        tables.suppressed.put((row.project, row.digest), row)
+    if changes.erased.key and tables.keys.get("suppression") is None:
+        tables.keys.put("suppression", changes.erased.key)
+    for project, name in changes.erased.names:
+        tables.users.put((project, name), UserRow(name, NOBODYS, 0, gone=True))
+
+
 WRITES: tuple[Callable[[Tables, Changes], None], ...] = (
     _dropped_groups,
     _dropped_sightings,
     _new_identities,
     _payloads,
+    _forgotten_payloads,
     _joined_groups,
     _groups,
     _new_sets,
@@ -173,6 +197,7 @@ WRITES: tuple[Callable[[Tables, Changes], None], ...] = (
     _runs,
     _rejections,
     _operators,
+    _erased,
     _counters,
 )
 """What one commit writes, in this order: groups unite before owners are set by group, owners are

@@ -11,6 +11,7 @@ from typing import Any
 
 from idweave.core.identity import Identity
 from idweave.ports import (
+    Erased,
     IdentityState,
     OperatorRow,
     PayloadRow,
@@ -21,6 +22,7 @@ from idweave.ports import (
     SetKey,
     Sighting,
     StayRow,
+    Suppressed,
     UserRow,
 )
 
@@ -48,6 +50,7 @@ def _payload(row: tuple[Any, ...]) -> PayloadRow:
 def _operator(row: tuple[Any, ...]) -> OperatorRow:
     number, project, kind, said, *rest = row
     identities = tuple(Identity(key, value) for key, value in json.loads(said))
+    rest[-1] = tuple((name, count) for name, count in json.loads(rest[-1]))
     return OperatorRow(number, project, kind, identities, *rest)
 
 
@@ -276,6 +279,25 @@ class SqliteReader:
         )
         for set_id, payload_id, blob in rows:
             yield Sighting(set_id, payload_id, unpack_entries(blob))
+
+    def payloads(self) -> Iterator[PayloadRow]:
+        """Everything that was said."""
+        return map(_payload, self._connection.execute("SELECT * FROM payload ORDER BY payload_id"))
+
+    def erased(self) -> Erased:
+        """What is remembered of erasures."""
+        keys = self._rows("SELECT key FROM suppression_key")
+        rows = self._rows("SELECT * FROM suppression ORDER BY project, digest")
+        names = self._rows(
+            "SELECT p.name, u.name FROM user u JOIN project p USING (project_id)"
+            " WHERE u.founder_event = '' ORDER BY p.name, u.name"
+        )
+        suppressed = tuple(
+            Suppressed(project, digest, until_ms, bool(whole))
+            for project, digest, until_ms, whole in rows
+        )
+        erased = tuple((project, name) for project, name in names)
+        return Erased(keys[0][0] if keys else b"", suppressed, erased)
 
     # -- what was not believed, and how much there is ---------------------------------------------
 

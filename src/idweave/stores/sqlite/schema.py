@@ -96,6 +96,16 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX refusal_identity ON refusal (identity_id)",
     ),
     ("ALTER TABLE identity_set ADD COLUMN loose_after_ms INTEGER",),
+    (  # suppression_key and scrub_due have one row at most; until_ms is NULL for ever
+        """CREATE TABLE suppression (
+            project TEXT NOT NULL, digest BLOB NOT NULL, until_ms INTEGER, whole INTEGER NOT NULL,
+            PRIMARY KEY (project, digest)
+        ) STRICT, WITHOUT ROWID""",
+        "CREATE TABLE suppression_key (number INTEGER PRIMARY KEY, key BLOB NOT NULL) STRICT",
+        "CREATE INDEX user_erased ON user (project_id, name) WHERE founder_event = ''",
+        "CREATE TABLE scrub_due (number INTEGER PRIMARY KEY) STRICT",
+        "ALTER TABLE operator_fact ADD COLUMN counts TEXT NOT NULL DEFAULT '[]'",
+    ),
 )
 
 

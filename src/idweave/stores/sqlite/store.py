@@ -22,7 +22,7 @@ from idweave.ports import (
     fact_of,
 )
 
-from . import writes
+from . import scrubbing, writes
 from .codec import digest, order_of, pack_event, unpack_entries, unpack_event
 from .connecting import connect, connect_read_only
 from .lock import WriterLock
@@ -101,6 +101,8 @@ class SqliteStore:
         else:
             migrate(self._writer, str(self.path))  # before WAL, which a refused file must not get
             self._writer.execute("PRAGMA journal_mode = WAL")
+            if scrubbing.is_due(self._writer):  # killed between an erasure and its end
+                scrubbing.scrub(self._writer, str(self.path))
         self.names = Names(self._writer)
 
     def _connect(self) -> sqlite3.Connection:
@@ -256,6 +258,12 @@ class SqliteStore:
                 raise
         except sqlite3.Error as error:
             raise _translated(error, str(self.path)) from error
+
+    def scrub(self) -> None:
+        """See :class:`idweave.ports.Store`."""
+        with self._asked():
+            if scrubbing.is_due(self._writer):
+                scrubbing.scrub(self._writer, str(self.path))
 
     @contextmanager
     def reader(self) -> Iterator[Reader]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from idweave.ports import Changes, Sighting
+from idweave.ports.rows import NOBODYS
 
 from .codec import digest, order_columns, pack_entries, pack_event
 from .tables import Names
@@ -135,7 +136,42 @@ def _operators(c: Changes, number: Callable[[str], int]) -> Rows:
         why = (row.author, row.reason, row.stated_ms)
         removed = (row.removed_ms, row.removed_by, row.removed_because)
         event = (row.event_id, row.time_ms)
-        yield row.operator_id, row.project, row.kind, said, *event, *why, *removed
+        counts = json.dumps(row.counts)
+        yield row.operator_id, row.project, row.kind, said, *event, *why, *removed, counts
+
+
+def _dropped_operators(c: Changes, number: Callable[[str], int]) -> Rows:
+    return ((operator_id,) for operator_id in c.dropped_operators)
+
+
+def _dropped_payloads(c: Changes, number: Callable[[str], int]) -> Rows:
+    return ((payload_id,) for payload_id in c.dropped_payloads)
+
+
+def _edited_payloads(c: Changes, number: Callable[[str], int]) -> Rows:
+    return ((body, payload_id) for payload_id, body in c.edited_payloads)
+
+
+def _dropped_untimed(c: Changes, number: Callable[[str], int]) -> Rows:
+    return ((number(project), pack_event(event_id)) for project, event_id in c.dropped_untimed)
+
+
+def _suppressed(c: Changes, number: Callable[[str], int]) -> Rows:
+    for row in c.erased.suppressed if c.erased else ():
+        yield row.project, row.digest, row.until_ms, row.whole
+
+
+def _suppression_key(c: Changes, number: Callable[[str], int]) -> Rows:
+    return [(c.erased.key,)] if c.erased and c.erased.key else []
+
+
+def _erased_names(c: Changes, number: Callable[[str], int]) -> Rows:
+    for project, name in c.erased.names if c.erased else ():
+        yield number(project), name, *order_columns(NOBODYS)
+
+
+def _scrub_due(c: Changes, number: Callable[[str], int]) -> Rows:
+    return [(1,)] if c.erased_identities else []
 
 
 def _dropped_groups(c: Changes, number: Callable[[str], int]) -> Rows:
@@ -187,6 +223,9 @@ STATEMENTS: tuple[tuple[str, Callable[[Changes, Callable[[str], int]], Rows]], .
         " VALUES (?, ?, ?, ?, ?)",
         _sightings,
     ),
+    ("UPDATE payload SET body = ? WHERE payload_id = ?", _edited_payloads),
+    ("DELETE FROM payload WHERE payload_id = ?", _dropped_payloads),
+    ("DELETE FROM untimed WHERE project_id = ? AND event_id = ?", _dropped_untimed),
     ("INSERT INTO untimed VALUES (?, ?)", _untimed),
     ("INSERT OR REPLACE INTO user VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _users),
     (
@@ -216,10 +255,15 @@ STATEMENTS: tuple[tuple[str, Callable[[Changes, Callable[[str], int]], Rows]], .
     ("INSERT INTO run VALUES (?, ?, ?, ?, ?, ?)", _runs),
     ("INSERT INTO rejection VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", _rejections),
     ("DELETE FROM rejection WHERE rejection_id = ?", _settled),
+    ("DELETE FROM operator_fact WHERE operator_id = ?", _dropped_operators),
     (
-        "INSERT OR REPLACE INTO operator_fact VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO operator_fact VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         _operators,
     ),
+    ("INSERT OR REPLACE INTO user VALUES (?, ?, ?, ?, ?, 0, NULL, 1)", _erased_names),
+    ("INSERT OR REPLACE INTO suppression VALUES (?, ?, ?, ?)", _suppressed),
+    ("INSERT OR IGNORE INTO suppression_key VALUES (1, ?)", _suppression_key),
+    ("INSERT OR IGNORE INTO scrub_due VALUES (?)", _scrub_due),
     (
         "INSERT INTO counter VALUES (?, ?, ?)"
         " ON CONFLICT DO UPDATE SET count = count + excluded.count",

@@ -3,6 +3,7 @@ ids, checkpoints, quotas, and tokens (sealed). Several processes may use one fil
 
 from .database import Database
 from .followers import Alarm, Answered, DueLink, Followers, Unresolved
+from .forgetting import Forgetting, Person
 from .migrations import Migrations, Moved
 from .quota import Ledger
 from .runs import Run, Runs
@@ -14,9 +15,11 @@ __all__ = [
     "Database",
     "DueLink",
     "Followers",
+    "Forgetting",
     "Ledger",
     "Migrations",
     "Moved",
+    "Person",
     "Run",
     "Runs",
     "TokenCache",

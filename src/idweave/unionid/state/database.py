@@ -41,6 +41,7 @@ class Database:
         self._lock = threading.RLock()
         try:
             self._connection = self._open()
+            self._scrub_if_due()
         except sqlite3.DatabaseError as error:
             raise self._translated(error) from None
         except OSError as error:
@@ -63,6 +64,25 @@ class Database:
             connection.close()
             raise
         return connection
+
+    def scrub(self) -> bool:
+        """Leave no byte of who was forgotten in the file: write it anew, empty its log. False
+        where another process reads or writes for too long: then it is still due."""
+        with self._lock:
+            try:
+                self._connection.execute("VACUUM")
+                log = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                if not log[0]:
+                    self._connection.execute("DELETE FROM scrub_due")
+                return not log[0]
+            except sqlite3.OperationalError as error:
+                if "locked" in str(error):
+                    return False
+                raise self._translated(error) from None
+
+    def _scrub_if_due(self) -> None:
+        if self.rows("SELECT 1 FROM scrub_due"):
+            self.scrub()
 
     def close(self) -> None:
         """Give the file back. Everything committed is in it."""
@@ -110,6 +130,11 @@ class Database:
                 connection.execute("INSERT OR IGNORE INTO account (appid) VALUES (?)", (appid,))
             found = self.rows("SELECT account_id FROM account WHERE appid = ?", (appid,))
         return int(found[0][0])
+
+    def appid(self, account_id: int) -> str:
+        """The account of a number, as the platform knows it."""
+        rows = self.rows("SELECT appid FROM account WHERE account_id = ?", (account_id,))
+        return str(rows[0][0])
 
     def _translated(self, error: sqlite3.Error) -> StoreError | InputError:
         text = str(error)

@@ -10,6 +10,7 @@ from sqlite3 import Connection
 from typing import NamedTuple, TypeVar
 
 from .database import Database, marks
+from .forgetting import Keeper, Known, openid, union_id
 from .runs import Run
 
 T = TypeVar("T")
@@ -125,6 +126,7 @@ class Followers:
     def to_ask(self, run: Run, openids: Sequence[str]) -> list[str]:
         """Those of a page that this run has not asked about yet; in a delta run, those whose
         union id nobody knows. Keeps their order."""
+        openids = self._not_forgotten(run.account_id, openids)
         done: set[str] = set()
         for part in parts(openids, PARAMETERS_MAX):
             rows = self._database.rows(
@@ -139,10 +141,19 @@ class Followers:
     def list_page(self, run: Run, openids: Sequence[str], now_ms: int) -> None:
         """These follow the account now, whoever they are."""
         with self._database.transaction() as connection:
+            listed = self._known_to(Keeper(connection), run.account_id, openids)
             connection.executemany(
                 _LISTED,
-                ((run.account_id, openid, now_ms, now_ms, run.run_id) for openid in openids),
+                ((run.account_id, openid, now_ms, now_ms, run.run_id) for openid in listed),
             )
+
+    def _not_forgotten(self, account_id: int, openids: Sequence[str]) -> list[str]:
+        with self._database.transaction() as connection:
+            return self._known_to(Keeper(connection), account_id, openids)
+
+    def _known_to(self, keeper: Keeper, account_id: int, openids: Sequence[str]) -> list[str]:
+        appid = self._database.appid(account_id)
+        return keeper.known(openids, lambda value: [openid(appid, value)])
 
     def save(self, run: Run, answers: Sequence[Answered], open_platform: str, now_ms: int) -> int:
         """What was answered, in one transaction; returns how many union ids have changed."""
@@ -160,6 +171,13 @@ class Followers:
         say that somebody stopped following). Each openid comes once."""
         account_id, run_id = numbers
         with self._database.transaction() as connection:
+            appid = self._database.appid(account_id)
+
+            def about(answer: Answered) -> list[Known]:
+                union = [union_id(open_platform, answer.unionid)] if answer.unionid else []
+                return [openid(appid, answer.openid), *union]
+
+            answers = Keeper(connection).known(answers, about)
             changes = _Changes()
             alarms = 0
             for part in parts(answers, PARAMETERS_MAX):

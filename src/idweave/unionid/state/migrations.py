@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from .database import Database
+from .forgetting import Keeper, Known, openid
 
 OK = "ok"
 
@@ -39,11 +40,18 @@ class Migrations:
     def save(self, account_id: int, from_appid: str, moved: Sequence[Moved]) -> None:
         """Keep what was answered."""
         with self._database.transaction() as connection:
+            appid = self._database.appid(account_id)
+
+            def about(row: Moved) -> list[Known]:
+                new = [openid(appid, row.new_openid)] if row.new_openid else []
+                return [openid(from_appid, row.old_openid), *new]
+
+            known = Keeper(connection).known(moved, about)
             connection.executemany(
                 "INSERT OR IGNORE INTO migration VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
                     (account_id, from_appid, *row[:3], row.seen_from_ms, row.outcome != OK)
-                    for row in moved
+                    for row in known
                 ),
             )
 

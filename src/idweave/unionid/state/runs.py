@@ -67,7 +67,7 @@ class Runs:
                 (run.account_id, run.run_id, whole),
             ).rowcount
             connection.execute(
-                "UPDATE run SET finished_at_ms = ?, unfollowed = ?"
+                "UPDATE run SET finished_at_ms = ?, unfollowed = ?, next_openid = ''"
                 " WHERE run_id = ? AND finished_at_ms IS NULL",
                 (now_ms, gone, run.run_id),
             )

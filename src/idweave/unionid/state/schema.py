@@ -57,6 +57,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             fresh_until_ms INTEGER NOT NULL, holder TEXT, held_until_ms INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID""",
     ),
+    (  # whom nobody is to learn again; the other two have one row at most
+        "CREATE TABLE forgotten (digest BLOB PRIMARY KEY) STRICT, WITHOUT ROWID",
+        "CREATE TABLE forgotten_key (number INTEGER PRIMARY KEY, key BLOB NOT NULL) STRICT",
+        "CREATE TABLE scrub_due (number INTEGER PRIMARY KEY) STRICT",
+    ),
 )
 
 
