@@ -191,6 +191,6 @@ def _say(heard: Heard, outcome: Outcome, made: Folder, output: Output) -> None:
     tables = [(f"{name}.{made.form}", number_text(count)) for name, count in made.rows.items()]
     output.table(("table", "rows"), tables, right=("rows",))
     output.say()
-    share = 100 * outcome.contested_facts / max(len(outcome.said.events), 1)
+    share = 100 * outcome.contested_facts / max(len(outcome.events), 1)
     output.say(f"{made.path}: {number_text(len(outcome.users.names))} users.", style="bold")
     output.say(f"Order mattered for {share:.1f} % of the events; the rest just unite.")
