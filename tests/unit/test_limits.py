@@ -273,3 +273,11 @@ def test_why_not_names_the_limit_that_was_met(facts: tuple[str, ...], rule: str)
     one, other = (identity(word) for word in facts[-1].split()[-2:])
     (gap,) = engine.why("p", one, other).gaps
     assert rule in gap.refused[0].rule
+
+
+def test_why_leads_over_the_event_that_carried_what_followed() -> None:
+    facts = ("person=tom login=b", "login=b cookie=1", "person=ann login=b")
+    engine = Engine(open_store("memory:"), {"p": Project("p", FOLLOWS)}, clock=lambda: 0)
+    engine.state("p", facts_of(Case("", FOLLOWS, facts, ())))
+    found = engine.why("p", identity("person=ann"), identity("cookie=1"))
+    assert [link.by.event_id for link in found.links] == ["e2", "e1"]

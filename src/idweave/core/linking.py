@@ -58,6 +58,8 @@ def _ties(decisions: Iterable[Decision]) -> dict[tuple[Life, ...], Fact]:
     for done in decisions:
         if len(done.tied) > 1:
             ties.setdefault(tuple((stay.identity, stay.life) for stay in done.tied), done.fact)
+        for along in done.along:
+            ties.setdefault(along.lives, along.by)
     return ties
 
 

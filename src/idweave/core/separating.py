@@ -83,6 +83,8 @@ def _tied(decisions: Iterable[Decision]) -> Ties:
     for done in decisions:
         if len(done.tied) > 1:
             ties[tuple((stay.identity, stay.life) for stay in done.tied)].append(done.fact)
+        for along in done.along:
+            ties[along.lives].append(along.by)
     return ties
 
 

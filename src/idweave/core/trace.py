@@ -6,8 +6,8 @@ explanation cannot differ from what happened.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from .graph import Graph, Reason, RefusalKey, Stay, Trail, User
@@ -23,12 +23,26 @@ class Merged(NamedTuple):
     absorbed: User
 
 
+class Along(NamedTuple):
+    """A stay that began because what it goes by moved here; ``by`` is the earlier fact that carried
+    the two together."""
+
+    stay: Stay
+    mate: Stay
+    by: Fact
+
+    @property
+    def lives(self) -> tuple[tuple[Identity, int], ...]:
+        """Both stays, whoever they are with."""
+        return tuple((stay.identity, stay.life) for stay in (self.stay, self.mate))
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What one fact did. Users are those of the moment; a later merge may have absorbed them.
 
-    ``tied``: the stays that this fact is evidence for: those of its identities that it brought and
-    that its home held afterwards, and of what went along with them. ``aside``: those it only
+    ``tied``: the stays that this fact is evidence for, those of its identities that it brought and
+    that its home held afterwards; ``along``: what followed them there. ``aside``: those it only
     carried, unbound or crowded. ``joined`` stays began and ``left`` ones ended with it; what moved
     did both. ``unbound`` and ``crowded`` became so; ``freed`` are neither any more.
     """
@@ -39,6 +53,7 @@ class Decision:
     aside: tuple[tuple[Identity, Reason], ...] = ()
     founded: User | None = None
     joined: tuple[Stay, ...] = ()
+    along: tuple[Along, ...] = ()
     left: tuple[Stay, ...] = ()
     merged: tuple[Merged, ...] = ()
     refused: tuple[RefusalKey, ...] = ()
@@ -66,9 +81,13 @@ def trace(facts: Iterable[Fact], policy: Policy) -> Trace:
     """Resolve facts as :func:`.resolve.resolve` does, and say what each of them did."""
     graph = Graph()
     done: dict[str, Decision] = {}
+    mated: dict[Identity, Fact] = {}
     for fact in sorted(facts, key=lambda fact: fact.order):
         if fact.event_id not in done:
-            done[fact.event_id] = _watched(graph, fact, policy)
+            decision = _watched(graph, fact, policy)
+            along = tuple(_along(graph, decision, mated))
+            done[fact.event_id] = replace(decision, along=along) if along else decision
+            mated |= dict.fromkeys(_cells(graph.trail, graph.mates), fact)
     graph.trail = []
     return Trace(policy, graph, tuple(done.values()))
 
@@ -80,13 +99,12 @@ def _watched(graph: Graph, fact: Fact, policy: Policy) -> Decision:
     home, trail = outcome.home, graph.trail
     left = tuple(_cells(trail, graph.former))
     joined = _joined(graph, trail, {stay.identity for stay in left})
-    along = (stay.identity for stay in joined)
     return Decision(
         fact,
         outcome,
         tied=tuple(
             Stay(home, identity, graph.life.get(identity, 0))
-            for identity in dict.fromkeys((*found.brought, *along))
+            for identity in found.brought
             if home is not None and graph.owner.get(identity) == home
         ),
         aside=(
@@ -121,6 +139,16 @@ def _joined(graph: Graph, trail: Trail, left: set[Identity]) -> tuple[Stay, ...]
         for identity, before in _cells(trail, graph.owner).items()
         if identity in graph.owner and (identity in left or not isinstance(before, Order))
     )
+
+
+def _along(graph: Graph, done: Decision, mated: dict[Identity, Fact]) -> Iterator[Along]:
+    """Stays that began without the fact's bringing them. ``mated``: since which fact an identity
+    goes by what it goes by."""
+    tied = {stay.identity for stay in done.tied}
+    for stay in done.joined:
+        if stay.identity not in tied:
+            mate = graph.mates[stay.identity]
+            yield Along(stay, Stay(stay.user, mate, graph.life.get(mate, 0)), mated[stay.identity])
 
 
 def _refused(graph: Graph, trail: Trail, by: Order) -> tuple[RefusalKey, ...]:
