@@ -14,6 +14,7 @@ from idweave.ports import (
     OperatorRow,
     PayloadRow,
     Place,
+    PolicyRow,
     RejectionRow,
     SetKey,
     Sighting,
@@ -22,6 +23,7 @@ from idweave.ports import (
 
 from .answers import Receipt
 from .grouping import Grouping
+from .inforce import BY_CONFIGURATION, row_of
 from .known import Ids, KnownSet
 from .ruling import Rules, ruled
 from .stating import record_of, stated_payload
@@ -53,7 +55,8 @@ class Delivery:
     ``payload`` is gzip, as :func:`idweave.wire.read_payload` reads it; ``project`` whom its records
     are for that do not say so themselves. ``whole``: the one item is about the request itself.
     ``stated``: a payload of :mod:`.stating`. ``places`` are those of the items in the payload,
-    where they are not 0, 1, 2 …
+    where they are not 0, 1, 2 … ``edition``: of the door's rules that they were checked by (None:
+    by none that change).
     """
 
     payload: bytes
@@ -64,6 +67,7 @@ class Delivery:
     whole: bool = False
     stated: bool = False
     places: tuple[int, ...] | None = None
+    edition: int | None = None
 
 
 def state_facts(project: str, facts: Iterable[Fact], received_at_ms: int) -> Delivery:
@@ -92,6 +96,7 @@ class Intake:
         self._groupings: dict[str, Grouping] = {}
         with store.reader() as reader:
             self._operators = reader.operators(None)
+            policies = reader.policies(None)
             self._rejected_bytes = Counter(
                 {
                     project: count
@@ -99,6 +104,9 @@ class Intake:
                     if name == "rejected_bytes"
                 }
             )
+
+        self._policed = {row.project for row in policies}
+        self._policies_given = max((row.number for row in policies), default=0)
 
     def accept(
         self,
@@ -122,6 +130,7 @@ class Intake:
             for grouping in self._groupings.values():
                 grouping.forget()
             raise
+        self._policed.update(row.project for row in changes.policies)
         for grouping in self._groupings.values():
             grouping.trim()
         for (project, name), count in changes.counters.items():
@@ -149,6 +158,21 @@ class Intake:
         self._groupings.pop(project, None)
         with self._store.reader() as reader:
             self._operators = reader.operators(None)
+
+    def next_policy(self) -> int:
+        """The next number of a policy."""
+        self._policies_given += 1
+        return self._policies_given
+
+    def begun(self, project: str, now_ms: int) -> list[PolicyRow]:
+        """The policy that a project begins with, as a row: once, when something comes for it."""
+        if project in self._policed:
+            return []
+        return [row_of(self.next_policy(), self._projects[project], BY_CONFIGURATION, now_ms)]
+
+    def policed(self, project: str) -> None:
+        """Note that the store has a policy of this project."""
+        self._policed.add(project)
 
     def has_room(self, project: str) -> bool:
         """Whether a project's rejections are still kept, or only counted."""
@@ -181,6 +205,8 @@ class _Batch:
         for number, delivery in enumerate(deliveries):
             self._sort_out(number, delivery, arrivals)
         for project, arrived in arrivals.items():
+            began_ms = deliveries[arrived[0][1]].received_at_ms
+            self._changes.policies += self._intake.begun(project, began_ms)
             self._take(project, arrived)
         for (number, set_id), entries in self._entries.items():
             sighting = Sighting(set_id, self._payload_id(number), tuple(entries))
@@ -198,7 +224,7 @@ class _Batch:
         """Records by project; rejections are written down."""
         if delivery.crc_mismatch and delivery.items:
             self._count(delivery.items[0][0], "crc_mismatches")
-        for nth, (project, item) in zip(_places(delivery), delivery.items, strict=True):
+        for nth, (project, item) in zip(places_of(delivery), delivery.items, strict=True):
             if isinstance(item, Rejection):
                 self._rejected[number] += 1
                 self._reject(project, item, Place(self._payload_id(number), nth), delivery)
@@ -293,7 +319,8 @@ class _Batch:
                 self._changes.payloads.append(row)
 
 
-def _places(delivery: Delivery) -> Iterable[int]:
+def places_of(delivery: Delivery) -> Iterable[int]:
+    """Where the items of a delivery stand in its payload."""
     if delivery.whole:
         return (WHOLE_REQUEST,)
     return range(len(delivery.items)) if delivery.places is None else delivery.places

@@ -113,7 +113,7 @@ class Planner:
         if row.removed_ms is not None:
             fix = "State it again if it should hold again."
             raise Conflict(f"Operator fact {operator_id} is removed already.", fix=fix)
-        _check_text(*by)
+        check_text(*by)
         author, reason = by
         row = replace(
             row, removed_ms=now_ms, removed_by=author.strip(), removed_because=reason.strip()
@@ -302,10 +302,11 @@ def _check(said: Statement) -> None:
         raise InputError(f"A {said.kind.value} has no time.", fix=fix)
     if said.time_ms is not None and not 0 <= said.time_ms <= TIME_MAX_MS:
         raise InputError(f"{said.time_ms} is no time.", fix="Give milliseconds since 1970.")
-    _check_text(said.author, said.reason)
+    check_text(said.author, said.reason)
 
 
-def _check_text(author: str, reason: str) -> None:
+def check_text(author: str, reason: str) -> None:
+    """Raise InputError where nobody says so, or no reason is given."""
     for name, text, most in (
         ("author", author, AUTHOR_LENGTH_MAX),
         ("reason", reason, REASON_LENGTH_MAX),

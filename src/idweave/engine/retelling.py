@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, cast
 
 from idweave.core.difference import goes_on_as
 from idweave.core.graph import Graph
 from idweave.core.identity import Fact, Identity
-from idweave.core.resolve import resolve
+from idweave.core.resolve import first_name, resolve
 from idweave.ports import (
     Changes,
     Entry,
@@ -73,8 +73,21 @@ class Retelling:
         return resolve(facts, rules.policy).graph
 
 
-def retell(intake: Intake, project: str, told: Retelling, rules: tuple[Rules, Rules]) -> Changes:
-    """The changes that tell groups again: ``rules`` are those before and after."""
+Graphs = tuple[Graph, Graph]
+"""What some facts came to before, and what they come to now."""
+
+
+def retell(
+    intake: Intake,
+    project: str,
+    told: Retelling,
+    rules: tuple[Rules, Rules],
+    *,
+    graphs: Graphs | None = None,
+) -> Changes:
+    """The changes that tell groups again: ``rules`` are those before and after; ``graphs`` what
+    the facts come to under them, if they were other facts before."""
+    graphs = graphs or (told.graph(rules[0]), told.graph(rules[1]))
     grouping = intake.fresh_grouping(project, rules[1])
     hidden = _Hidden(intake.store, frozenset(told.groups))
     grouping.store = cast("Store", hidden)
@@ -82,7 +95,8 @@ def retell(intake: Intake, project: str, told: Retelling, rules: tuple[Rules, Ru
         grouping.kept = told.kept | _numbers(intake.store, told.groups)
         changes = Changes(dropped_groups=list(told.groups), dropped_sightings=told.loosened)
         _enter(grouping, told, changes)
-        _settle_names(grouping, reader, (told.graph(rules[0]), told.graph(rules[1])), changes)
+        _settle_names(grouping, reader, graphs, changes)
+        _move_founders(grouping, reader, told, changes)
     return changes
 
 
@@ -110,9 +124,7 @@ def _enter(grouping: Grouping, told: Retelling, changes: Changes) -> None:
     grouping.flush(changes)
 
 
-def _settle_names(
-    grouping: Grouping, reader: Reader, graphs: tuple[Graph, Graph], changes: Changes
-) -> None:
+def _settle_names(grouping: Grouping, reader: Reader, graphs: Graphs, changes: Changes) -> None:
     """Names of users that are not told again: merged ones lead on, those that are no more lead to
     whoever holds most of what they held (law L7)."""
     before, after = graphs
@@ -128,6 +140,24 @@ def _settle_names(
         is_gone = user not in after.held
         settled = UserRow(row.name, user, row.founder_set, leads_to, gone=is_gone)
         changes.users.append((grouping.project, settled))
+
+
+def _move_founders(grouping: Grouping, reader: Reader, told: Retelling, changes: Changes) -> None:
+    """Every name says under which set its founding event is seen: sets may be others now. Names
+    that late facts took away are found by it (law L7)."""
+    project = grouping.project
+    sets = {entry.event_id: seen.set_id for seen in changes.sightings for entry in seen.entries}
+    changes.users = [
+        (of, replace(row, founder_set=sets.get(row.founder.event_id, row.founder_set)))
+        for of, row in changes.users
+    ]
+    written = {row.name for _, row in changes.users}
+    events = sorted({one.entry.event_id for one in told.entered})
+    for name in sorted(grouping.store.find_users(project, list(map(first_name, events)))):
+        row = None if name in written else reader.user(project, name)
+        now = None if row is None else sets.get(row.founder.event_id)
+        if row is not None and now not in (None, row.founder_set):
+            changes.users.append((project, replace(row, founder_set=now or 0)))
 
 
 class _Hidden:

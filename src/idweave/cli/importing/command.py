@@ -11,6 +11,7 @@ import typer
 from idweave.batch.files.content import Content
 from idweave.engine.engine import Engine
 
+from ..applying import warn_unapplied
 from ..exits import Exit
 from ..offering import offer
 from ..session import Session, clock
@@ -51,6 +52,7 @@ def import_files(
         contents = [opened.enter_context(closing(Content(name))) for name in files]
         store = opened.enter_context(session.opened())
         engine = Engine(store, believed, clock=clock)
+        warn_unapplied(engine, session)
         for content in contents:
             run = Import(engine, Marks(store, project), project, stop)
             tallies.append(run.read(content, session.output, again=again))

@@ -96,6 +96,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX refusal_identity ON refusal (identity_id)",
     ),
     ("ALTER TABLE identity_set ADD COLUMN loose_after_ms INTEGER",),
+    (
+        """CREATE TABLE policy (
+            policy_id INTEGER PRIMARY KEY, project TEXT NOT NULL, name TEXT NOT NULL,
+            content TEXT NOT NULL, author TEXT NOT NULL, reason TEXT NOT NULL,
+            since_ms INTEGER NOT NULL
+        ) STRICT""",
+    ),
 )
 
 

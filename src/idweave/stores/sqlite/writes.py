@@ -138,6 +138,12 @@ def _operators(c: Changes, number: Callable[[str], int]) -> Rows:
         yield row.operator_id, row.project, row.kind, said, *event, *why, *removed
 
 
+def _policies(c: Changes, number: Callable[[str], int]) -> Rows:
+    for row in c.policies:
+        said = (row.name, row.text, row.author, row.reason, row.since_ms)
+        yield row.number, row.project, *said
+
+
 def _dropped_groups(c: Changes, number: Callable[[str], int]) -> Rows:
     return ((group,) for group in c.dropped_groups)
 
@@ -220,6 +226,7 @@ STATEMENTS: tuple[tuple[str, Callable[[Changes, Callable[[str], int]], Rows]], .
         "INSERT OR REPLACE INTO operator_fact VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         _operators,
     ),
+    ("INSERT INTO policy VALUES (?, ?, ?, ?, ?, ?, ?)", _policies),
     (
         "INSERT INTO counter VALUES (?, ?, ?)"
         " ON CONFLICT DO UPDATE SET count = count + excluded.count",
