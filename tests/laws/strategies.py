@@ -120,7 +120,7 @@ def _crowding_policies() -> st.SearchStrategy[Policy]:
         parent=st.sampled_from([None, LOGIN_KEY]),
     )
     return st.builds(
-        lambda *keys, merge, rebind: Policy((KeyRule(LOGIN_KEY, rank=1), *keys), merge, rebind),
+        lambda *keys, **switches: Policy((KeyRule(LOGIN_KEY, rank=1), *keys), **switches),
         crowds,
         phones,
         merge=st.sampled_from([Merge.ANY, Merge.ANY, *Merge]),

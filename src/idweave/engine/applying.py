@@ -58,6 +58,10 @@ class Applying:
         policy = self.projects[project].policy if number is None else policy_of(rows[number])
         return PolicyAnswer(shown, policy_text(policy), self._is_configured(project, policy))
 
+    def policy_in_force(self, project: str) -> Policy:
+        """The rules of a declared project. Raises NotFound."""
+        return self._door.policy(project)
+
     def policies(self, project: str) -> PolicyHistory:
         """Which policies held in a project: since when, by whom, why; the one in force last."""
         self._door.policy(project)
