@@ -68,6 +68,7 @@ def _project(reader: Reader, project: str, marks: HighMarks) -> dict[str, Any]:
     return {
         "anchored": [reader.run_sets(project, [], [number]) for number in _to(marks.identity)],
         "users": list(reader.users(project)),
+        "old names": list(reader.old_names(project)),
         "groups": reader.groups(project),
         "unlinked": reader.unlinked(project),
         "operators": reader.operators(project),

@@ -47,11 +47,13 @@ def rules(key: str) -> st.SearchStrategy[KeyRule]:
         st.just(key),
         rank=st.integers(0, 3),
         values_max=st.sampled_from([1, 1, 2, 3]),
+        implied_max=st.sampled_from([None, None, 1, 2]),
         when_full=st.sampled_from(WhenFull),
         when_taken=st.sampled_from(WhenTaken),
         conflicts_max=st.sampled_from([None, None, 1, 2]),
         when_crowded=st.sampled_from(WhenCrowded),
         parent=st.sampled_from([None, PARENTS[key]]) if key in PARENTS else st.none(),
+        follows=st.sampled_from([False, False, True]),
         enabled=st.just(key != OFF),
         blocked=st.sampled_from([frozenset(), frozenset({BLOCKED})]),
     )
@@ -110,13 +112,18 @@ def _crowding_policies() -> st.SearchStrategy[Policy]:
         when_taken=st.sampled_from(WhenTaken),
         conflicts_max=st.integers(1, 3),
         when_crowded=st.sampled_from(WhenCrowded),
+        follows=st.sampled_from([False, False, True]),
     )
     phones = st.builds(
         KeyRule,
         st.just(PHONE),
         rank=st.integers(0, 2),
+        values_max=st.sampled_from([1, 1, 3]),
+        implied_max=st.sampled_from([None, None, 1]),
+        when_taken=st.sampled_from(WhenTaken),
         conflicts_max=st.sampled_from([None, 1]),
         when_crowded=st.sampled_from(WhenCrowded),
+        follows=st.sampled_from([False, False, True]),
         parent=st.sampled_from([None, LOGIN_KEY]),
     )
     return st.builds(

@@ -145,7 +145,7 @@ def _tell(names: list[str], count: int, first: list[Difference], output: Output)
         for row in first:
             for text in _said(row):
                 output.say(visible(text))
-        output.say("A policy that changed since explains some; else this is a bug: report it.")
+        output.say("This is a bug, or the store was damaged: `idweave doctor` tells; report it.")
     return Exit.FAILED if count else Exit.DONE
 
 

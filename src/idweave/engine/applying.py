@@ -131,7 +131,6 @@ class Applying:
         self._projects[project] = after  # first the rules, then that there are others
         self._door.edition += 1
         self._intake.renew(project)
-        self._intake.policed(project)
         return answer
 
     def _switch(
@@ -141,14 +140,17 @@ class Applying:
         by, tell = how
         switch, now_ms = Switch(reader, before, after, self._intake), self.clock()
         switch.look(tell)
-        rows = self._intake.begun(before.name, now_ms)
+        last = Changes()
+        self._intake.begin(before.name, now_ms, last)
         row = row_of(self._intake.next_policy(), after, (by[0].strip(), by[1].strip()), now_ms)
 
         def parts() -> Iterator[Changes]:
             yield from switch.changes(tell)
-            yield Changes(policies=[*rows, row])
+            yield last
 
+        last.policies.append(row)
         self._store.commit(parts())
+        self._intake.committed(last)
         return _Applied(row, together(switch.differences), switch.groups, switch.told_again)
 
     def _answer(self, reader: Reader, project: Project, done: _Applied) -> AppliedPolicy:

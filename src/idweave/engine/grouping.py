@@ -22,10 +22,10 @@ from .reading import all_names
 from .sets import links, set_key
 
 CACHED_IDENTITIES_MAX = 1_000_000
-"""Identities kept in memory for one project, about 300 bytes each; past it the cache starts over
-from the store, which always knows everything."""
+"""Identities kept in memory for one project, below 1 KB each with their sets and groups; past it
+the cache starts over from the store, which always knows everything."""
 
-_LOGIN, _UNBIND = Kind.LOGIN, Kind.UNBIND  # looked up once: slow in Python 3.11
+_LOGIN, _OBSERVE, _UNBIND = Kind.LOGIN, Kind.OBSERVE, Kind.UNBIND  # looked up once: slow in 3.11
 
 
 class Grouping:
@@ -250,10 +250,21 @@ class Grouping:
         for members in self._ties:
             self._find(members)
             self._unite(members, changes)
-        work = [(group, group.work) for group in self._touched if group.work is not None]
+        self.settle(self._touched, changes)
+        for absorbed in self._absorbed:
+            self.groups.pop(absorbed.group_id, None)
+        self._end_batch()
+
+    def touched(self) -> list[Group]:
+        """The groups that the batch brought something to."""
+        return [group for group in self._touched if group.work is not None]
+
+    def settle(self, groups: Sequence[Group], changes: Changes) -> None:
+        """As :meth:`flush`, for some of these groups; nothing of them may be loose."""
+        work = [(group, group.work) for group in groups if group.work is not None]
         plain = [(group, brought) for group, brought in work if self._is_plain(group, brought)]
         self._settle([group for group, _ in work if group.contested], changes)
-        work = [(group, group.work) for group in self._touched if group.work is not None]
+        work = [(group, group.work) for group in groups if group.work is not None]
         resolved = [
             (group, brought, brought.histories[0]) for group, brought in work if group.contested
         ]
@@ -263,9 +274,6 @@ class Grouping:
                 changes.groups.append((self.project, group.row()))
             group.fresh = False
             group.work = None
-        for absorbed in self._absorbed:
-            self.groups.pop(absorbed.group_id, None)
-        self._end_batch()
 
     def _settle(self, waiting: list[Group], changes: Changes) -> None:
         """Resolve contested groups, and unite what turns out not to be loose, until all holds."""
@@ -311,14 +319,14 @@ class Grouping:
         if group.contested:
             return False
         if brought.grown:
-            group.contested = not self._fits(brought)
+            group.contested = not self.fits(brought)
             return not group.contested
         founder = group.founder
         return founder is None or any(
             fact.time_ms <= founder.time_ms and fact.order < founder for _, fact in brought.facts
         )
 
-    def _fits(self, brought: Work) -> bool:
+    def fits(self, brought: Work) -> bool:
         """Whether all identities of an uncontested group fit one user."""
         counts: dict[str, int] = {}
         members = [identity for _, identity in brought.new]
@@ -327,7 +335,7 @@ class Grouping:
         for member in members:
             counts[member.key] = counts.get(member.key, 0) + 1
         rules = ((self.policy.rule(key), count) for key, count in counts.items())
-        return all(rule is not None and count <= rule.values_max for rule, count in rules)
+        return all(rule is not None and count <= rule.limit(_OBSERVE) for rule, count in rules)
 
     def _resolve(self, group: Group, brought: Work) -> History:
         """The history of a contested group, with everything that this batch brought in it."""

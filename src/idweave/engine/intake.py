@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from idweave.core.identity import Fact
 from idweave.core.record import Project, Record, Rejection
@@ -14,7 +15,6 @@ from idweave.ports import (
     OperatorRow,
     PayloadRow,
     Place,
-    PolicyRow,
     RejectionRow,
     SetKey,
     Sighting,
@@ -130,13 +130,17 @@ class Intake:
             for grouping in self._groupings.values():
                 grouping.forget()
             raise
-        self._policed.update(row.project for row in changes.policies)
         for grouping in self._groupings.values():
             grouping.trim()
+        self.committed(changes)
+        return receipts
+
+    def committed(self, changes: Changes) -> None:
+        """Know after a commit how much is kept for rejections, and which projects have begun."""
+        self._policed.update(row.project for row in changes.policies)
         for (project, name), count in changes.counters.items():
             if name == "rejected_bytes":
                 self._rejected_bytes[project] += count
-        return receipts
 
     def grouping(self, project: str) -> Grouping:
         """The groups of a project."""
@@ -164,15 +168,12 @@ class Intake:
         self._policies_given += 1
         return self._policies_given
 
-    def begun(self, project: str, now_ms: int) -> list[PolicyRow]:
-        """The policy that a project begins with, as a row: once, when something comes for it."""
-        if project in self._policed:
-            return []
-        return [row_of(self.next_policy(), self._projects[project], BY_CONFIGURATION, now_ms)]
-
-    def policed(self, project: str) -> None:
-        """Note that the store has a policy of this project."""
-        self._policed.add(project)
+    def begin(self, project: str, now_ms: int, changes: Changes) -> None:
+        """Write down the policy that a project begins with, when something comes for it first."""
+        if project in self._policed or any(row.project == project for row in changes.policies):
+            return
+        declared, number = self._projects[project], self.next_policy()
+        changes.policies.append(row_of(number, declared, BY_CONFIGURATION, now_ms))
 
     def has_room(self, project: str) -> bool:
         """Whether a project's rejections are still kept, or only counted."""
@@ -206,7 +207,7 @@ class _Batch:
             self._sort_out(number, delivery, arrivals)
         for project, arrived in arrivals.items():
             began_ms = deliveries[arrived[0][1]].received_at_ms
-            self._changes.policies += self._intake.begun(project, began_ms)
+            self._intake.begin(project, began_ms, self._changes)
             self._take(project, arrived)
         for (number, set_id), entries in self._entries.items():
             sighting = Sighting(set_id, self._payload_id(number), tuple(entries))
@@ -224,16 +225,17 @@ class _Batch:
         """Records by project; rejections are written down."""
         if delivery.crc_mismatch and delivery.items:
             self._count(delivery.items[0][0], "crc_mismatches")
+        size = len(delivery.payload) // max(len(delivery.items), 1)
         for nth, (project, item) in zip(places_of(delivery), delivery.items, strict=True):
             if isinstance(item, Rejection):
                 self._rejected[number] += 1
-                self._reject(project, item, Place(self._payload_id(number), nth), delivery)
+                refused = Refused(project, item, nth, delivery.received_at_ms, size)
+                reject(self._intake, refused, self._payload_id(number), self._changes)
             else:
                 arrivals[project].append((item, number, nth))
 
     def _count(self, project: str, name: str, added: int = 1) -> None:
-        counters = self._changes.counters
-        counters[project, name] = counters.get((project, name), 0) + added
+        count(self._changes, project, name, added)
 
     def _take(self, project: str, arrived: list[Arrival]) -> None:
         """Everything that is new of one project's records."""
@@ -286,20 +288,6 @@ class _Batch:
             found |= self._intake.store.seen_untimed(project, untimed)
         return found
 
-    def _reject(self, project: str, rejection: Rejection, place: Place, delivery: Delivery) -> None:
-        self._count(project, "received")
-        self._count(project, "rejected")
-        self._count(project, f"rejected_{rejection.code.value}")
-        if not self._intake.has_room(project):
-            self._count(project, "rejected_unkept")
-            return
-        why = (rejection.code.value, rejection.field, rejection.reason, rejection.fix)
-        number = self._intake.next_id("rejection")
-        row = RejectionRow(number, project, *why, delivery.received_at_ms, place)
-        self._changes.rejections.append(row)
-        counters, size = self._changes.counters, len(delivery.payload) // len(delivery.items)
-        counters[project, "rejected_bytes"] = counters.get((project, "rejected_bytes"), 0) + size
-
     def _payload_id(self, number: int) -> int:
         payload_id = self._payload_ids.get(number)
         if payload_id is None:
@@ -317,6 +305,37 @@ class _Batch:
                     payload_id, said.project, said.received_at_ms, said.payload, said.stated
                 )
                 self._changes.payloads.append(row)
+
+
+def count(changes: Changes, project: str, name: str, added: int) -> None:
+    """Add to a counter of a project."""
+    changes.counters[project, name] = changes.counters.get((project, name), 0) + added
+
+
+class Refused(NamedTuple):
+    """A record that is kept and not believed: where it stands in its payload, when that came, and
+    its share of the payload's bytes."""
+
+    project: str
+    why: Rejection
+    nth: int
+    received_at_ms: int
+    size: int
+
+
+def reject(intake: Intake, refused: Refused, payload_id: int, changes: Changes) -> None:
+    """Write a rejection down; where a project has too many, only count it."""
+    project, why = refused.project, refused.why
+    for name in ("received", "rejected", f"rejected_{why.code.value}"):
+        count(changes, project, name, 1)
+    if not intake.has_room(project):
+        count(changes, project, "rejected_unkept", 1)
+        return
+    said = (why.code.value, why.field, why.reason, why.fix)
+    number, place = intake.next_id("rejection"), Place(payload_id, refused.nth)
+    row = RejectionRow(number, project, *said, refused.received_at_ms, place)
+    changes.rejections.append(row)
+    count(changes, project, "rejected_bytes", refused.size)
 
 
 def places_of(delivery: Delivery) -> Iterable[int]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from idweave.core.difference import Difference, difference
 from idweave.core.errors import Conflict
-from idweave.core.identity import Fact, Identity
+from idweave.core.identity import Fact, Identity, Kind
 from idweave.core.policy import FactsFrom, KeyRule, Merge, Policy, WhenCrowded, WhenFull, WhenTaken
 from idweave.core.record import Project, Record, Rejection
 from idweave.core.rejection import Code
@@ -301,6 +301,8 @@ def _reading(rule: KeyRule) -> KeyRule:
         conflicts_max=None,
         when_crowded=WhenCrowded.FREEZE,
         parent=None,
+        implied_max=None,
+        follows=False,
     )
 
 
@@ -321,4 +323,4 @@ def _fits(policy: Policy, here: set[Identity]) -> bool:
     """Whether one user may hold all of these identities."""
     counts = Counter(identity.key for identity in here)
     rules = ((policy.rule(key), count) for key, count in counts.items())
-    return all(rule is not None and count <= rule.values_max for rule, count in rules)
+    return all(rule is not None and count <= rule.limit(Kind.OBSERVE) for rule, count in rules)

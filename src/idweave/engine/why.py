@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from itertools import islice
 
 from idweave.core.graph import Reason, User
-from idweave.core.identity import Identity
+from idweave.core.identity import Identity, Kind
 from idweave.core.linking import Gap, Left, Refused, chain, gaps, making
+from idweave.core.policy import KeyRule
 from idweave.core.resolve import Bar, merge_bar
 from idweave.core.separating import separation
 from idweave.core.trace import Decision
@@ -106,12 +107,20 @@ def _rule(story: Story, refused: Refused, holder: User | None) -> str:
         bar = merge_bar(graph, refused.last.kind, policy, (home, holder))
     texts = {
         Reason.TAKEN: f"when_taken = keep of {key}; and {_bar(story, bar)}",
-        Reason.FULL: f"values_max = {rule.values_max if rule else 0} of {key}",
+        Reason.FULL: f"{_limit(rule, refused.last.kind)} of {key}",
         Reason.CROWDED: f"conflicts_max = {rule.conflicts_max if rule else 0} of {key}",
         Reason.UNBOUND: f"rebind = {policy.rebind.value}",
         Reason.APART: "apart",
     }
     return texts.get(refused.reason, "unbind")
+
+
+def _limit(rule: KeyRule | None, kind: Kind) -> str:
+    """The limit that a fact of a kind met at a key."""
+    if rule is None:
+        return "values_max = 0"
+    limit = rule.limit(kind)
+    return f"values_max = {limit}" if limit == rule.values_max else f"implied_max = {limit}"
 
 
 def _bar(story: Story, bar: Bar | None) -> str:
@@ -123,7 +132,7 @@ def _bar(story: Story, bar: Bar | None) -> str:
         merge=story.trace.policy.merge.value,
         key=bar.key,
         values=bar.values,
-        values_max=rule.values_max if rule else 0,
+        limit=rule.limit(Kind.OBSERVE if bar.rule == "implied_max" else Kind.BIND) if rule else 0,
         pair=" and ".join(map(str, bar.pair)),
     )
 

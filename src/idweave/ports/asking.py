@@ -196,6 +196,10 @@ class Reader(Protocol):
         """All live users of a project by name."""
         ...
 
+    def old_names(self, project: str) -> Iterable[int]:
+        """All names that were given and are no live user's any more, ascending."""
+        ...
+
     def largest(self, project: str, limit: int) -> list[tuple[int, int]]:
         """Users with the most identities: name and count, most first, then by name."""
         ...

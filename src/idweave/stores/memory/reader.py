@@ -90,6 +90,15 @@ class MemoryReader:
         """All live users."""
         return [row for _, row in sorted(self._tables.users.find("live", [project]), key=_key)]
 
+    def old_names(self, project: str) -> Iterable[int]:
+        """All names that are no live user's any more."""
+        rows = self._tables.users.rows.items()
+        return sorted(
+            name
+            for (of, name), row in rows
+            if of == project and (row.gone or row.merged_into is not None)
+        )
+
     def held(self, project: str, name: int) -> list[IdentityState]:
         """Identities that the user holds now."""
         found = self._tables.identities.find("owner", [(project, name)])

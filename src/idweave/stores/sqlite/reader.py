@@ -135,6 +135,15 @@ class SqliteReader:
         )
         return map(_user, rows)
 
+    def old_names(self, project: str) -> Iterable[int]:
+        """All names that are no live user's any more."""
+        rows = self._connection.execute(
+            "SELECT name FROM user"
+            " WHERE project_id = ? AND (merged_into IS NOT NULL OR gone) ORDER BY name",
+            (self._names.project(project),),
+        )
+        return (name for (name,) in rows)
+
     def held(self, project: str, name: int) -> list[IdentityState]:
         """Identities that the user holds now."""
         rows = self._rows(

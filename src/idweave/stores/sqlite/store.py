@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,18 @@ READERS_MAX = 8
 """Idle read connections kept; more are opened when needed and closed after use."""
 
 _FULL = ("full", "disk i/o error", "readonly", "unable to open")
+
+
+def filling_path(path: Path) -> Path:
+    """Where a store is filled before it takes the place ``path``. Whoever holds the writer's lock
+    may delete what a killed process left there."""
+    return path.with_name(path.name + ".filling")
+
+
+def remove(path: Path) -> None:
+    """Delete a store's file and its logs, where there are any."""
+    for end in ("", "-wal", "-shm"):
+        path.with_name(path.name + end).unlink(missing_ok=True)
 
 
 def _translated(error: sqlite3.Error, path: str) -> StoreError:
@@ -82,6 +94,7 @@ class SqliteStore:
     def _open(self) -> None:
         if not self.read_only:
             self._lock = WriterLock(self.path)
+            remove(filling_path(self.path))
         self._writer = self._connect()
         if self.read_only:
             refuse_other_versions(self._writer, str(self.path))
@@ -107,6 +120,12 @@ class SqliteStore:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+    def take_over(self, other: Path) -> None:
+        """Become a copy of another store, in one transaction. Raises StoreError."""
+        with self._asked(), closing(connect_read_only(other)) as source:
+            source.backup(self._writer)
+            self.names.reload(self._writer)
 
     def pragma(self, name: str) -> Any:
         """A setting of the writing connection, as SQLite reports it."""
