@@ -33,7 +33,7 @@ def in_force(reader: Reader, declared: Mapping[str, Project]) -> dict[str, Proje
     found = dict(declared)
     for row in _last(reader.policies(None)):
         project = found.get(row.project)
-        if project is not None:
+        if project is not None and row.text != policy_text(project.policy):
             policy = policy_of(row)
             if not same_rules(policy, project.policy):
                 found[row.project] = replace(project, policy=policy)

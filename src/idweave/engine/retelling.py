@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, cast
 
 from idweave.core.difference import goes_on_as
+from idweave.core.errors import NotFound
 from idweave.core.graph import Graph
 from idweave.core.identity import Fact, Identity
 from idweave.core.resolve import first_name, resolve
@@ -31,6 +33,7 @@ from idweave.ports import (
 
 from .grouping import Grouping
 from .intake import NOTHING, Intake
+from .reading import follow
 from .ruling import Rules
 
 
@@ -96,7 +99,8 @@ def retell(
         changes = Changes(dropped_groups=list(told.groups), dropped_sightings=told.loosened)
         _enter(grouping, told, changes)
         _settle_names(grouping, reader, graphs, changes)
-        _move_founders(grouping, reader, told, changes)
+        _lead_on(grouping, reader, (told, graphs), changes)
+        _move_founders(grouping, changes)
     return changes
 
 
@@ -142,22 +146,33 @@ def _settle_names(grouping: Grouping, reader: Reader, graphs: Graphs, changes: C
         changes.users.append((grouping.project, settled))
 
 
-def _move_founders(grouping: Grouping, reader: Reader, told: Retelling, changes: Changes) -> None:
-    """Every name says under which set its founding event is seen: sets may be others now. Names
-    that late facts took away are found by it (law L7)."""
-    project = grouping.project
+def _move_founders(grouping: Grouping, changes: Changes) -> None:
+    """Every name says under which set its founding event is seen: sets may be others now."""
     sets = {entry.event_id: seen.set_id for seen in changes.sightings for entry in seen.entries}
     changes.users = [
         (of, replace(row, founder_set=sets.get(row.founder.event_id, row.founder_set)))
         for of, row in changes.users
     ]
+
+
+def _lead_on(
+    grouping: Grouping, reader: Reader, told: tuple[Retelling, Graphs], changes: Changes
+) -> None:
+    """Names that late facts took away lead where their users went on (law L7): the set of their
+    founding event, by which they led, may link nothing now."""
+    project, (what, (before, after)) = grouping.project, told
     written = {row.name for _, row in changes.users}
-    events = sorted({one.entry.event_id for one in told.entered})
+    events = sorted({one.entry.event_id for one in what.entered})
     for name in sorted(grouping.store.find_users(project, list(map(first_name, events)))):
         row = None if name in written else reader.user(project, name)
-        now = None if row is None else sets.get(row.founder.event_id)
-        if row is not None and now not in (None, row.founder_set):
-            changes.users.append((project, replace(row, founder_set=now or 0)))
+        if row is None or not row.gone or row.merged_into is not None:
+            continue
+        with suppress(NotFound):
+            user = follow(reader, project, name).founder
+            heir = goes_on_as(before, after, before.find(user)) if user in before.held else None
+            if heir is not None:
+                leads_to = grouping.naming.of([heir])[heir]
+                changes.users.append((project, replace(row, merged_into=leads_to)))
 
 
 class _Hidden:
