@@ -89,6 +89,14 @@ def machine() -> str:
     return f"{os.cpu_count()} × {cpu}, {platform.system()}, Python {python}"
 
 
+def load() -> str:
+    """How busy the machine was with us and others, where the system tells."""
+    if not hasattr(os, "getloadavg"):
+        return "Load of the machine: unknown."
+    shortly, _, long = os.getloadavg()
+    return f"Load of the machine at the end: {shortly:.1f} (1 min), {long:.1f} (15 min)."
+
+
 def commit() -> str:
     """The commit that was measured, with a + where files differ from it."""
     words = ["git", "describe", "--always", "--abbrev=10", "--dirty=+", "--exclude=*"]

@@ -52,7 +52,7 @@ FORBIDDEN = {("sdk", "engine"): "an app carries the SDK, not the server"}
 
 # A room not named here imports the standard library and idweave alone.
 THIRD_PARTY = {
-    "batch": {"numpy", "pyarrow", "scipy", "zstandard"},
+    "batch": {"isal", "numpy", "pyarrow", "scipy", "zstandard"},
     "cli": {"click", "rich", "typer", "zstandard"},
     "fastjson": {"msgspec"},
     "server": {"httptools", "isal", "msgspec", "pybase64", "starlette", "uvicorn", "uvloop"},

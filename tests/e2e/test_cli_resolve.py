@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -308,6 +310,19 @@ def test_a_key_that_no_rule_declares_is_refused_before_anything_is_read() -> Non
     assert "declares no key" in ran.err
 
 
+def test_columns_under_a_simple_scheme_are_refused_and_records_of_the_same_are_taken() -> None:
+    Path("a.csv").write_text("time,distinct_id,login_id\n1700000000,u1,u1\n")
+    words = ("--policy", "simple-one-to-one")
+    ran = resolve("a.csv", *words)
+    assert ran.code == 2
+    assert "JSON lines" in ran.err
+    one = {"type": "track", "event": "Order", "time": T0, "_track_id": 7, "distinct_id": "u1"}
+    signup = {**one, "type": "track_signup", "original_id": "a1", "event": "$SignUp"}
+    Path("a.jsonl").write_bytes(lines_of([{**one, "login_id": "u1"}, signup]))
+    assert resolve("a.jsonl", *words).code == 0
+    assert tables()["users"]["identities"].to_pylist() == [2]
+
+
 def test_tables_that_are_there_stay_unless_force_is_given() -> None:
     Path("a.jsonl").write_bytes(lines_of(poisoned(20)))
     resolve("a.jsonl")
@@ -381,3 +396,34 @@ def test_the_example_draws_pictures_of_the_tables(here: Path) -> None:
     ]
     for name in drawn:
         ET.parse(Path("drawn", name))
+
+
+# -- Ctrl-C ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_ctrl_c_leaves_no_tables_no_rest_and_older_tables_as_they_were(before: bool) -> None:
+    if before:
+        Path("b.jsonl").write_bytes(lines_of(poisoned(10)))
+        resolve("b.jsonl")
+    Path("a.jsonl").write_bytes(lines_of(poisoned(20_000)))
+    there = {path.name for path in Path().iterdir()}
+    command = [sys.executable, "-m", "idweave", "resolve", "a.jsonl", "--out", "out", "--force"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        wait_until(lambda: any(Path().glob(".out.unfinished-*")))
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, b""), err
+    assert err.splitlines() == [
+        b"note: stopped: no tables were written, and older ones are as they were; run it again"
+    ]
+    assert {path.name for path in Path().iterdir()} == there
+    if before:
+        assert tables()["events"].num_rows == 10
+
+
+def wait_until(holds: Any) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

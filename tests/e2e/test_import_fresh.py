@@ -194,6 +194,7 @@ def test_a_killed_import_leaves_no_store_no_process_and_no_trace_after_the_next(
         process.kill()
     assert not STORE.exists()
     assert left_over() == [FILLING.name]
+    assert "a killed import left" in idweave("doctor").out
     wait_until_gone(workers)
     write("b.jsonl", lines(60_000))
     assert imported("b.jsonl").json["total"]["accepted"] == 60_000
@@ -256,11 +257,15 @@ def test_a_cut_file_is_resolved_as_far_as_it_goes_and_goes_on_when_it_is_whole()
 
 
 def test_another_writer_is_refused_while_a_store_is_filled() -> None:
-    write("a.jsonl", lines(60_000))
-    with importing("a.jsonl") as process:
+    with importing("-") as process:
+        assert process.stdin is not None
+        process.stdin.write(write("a.jsonl", lines(30_000)))
+        process.stdin.flush()
         wait_until_it_fills()
+        assert f"process {process.pid} fills it" in idweave("doctor").out
         ran: Any = imported("a.jsonl")
         assert ran.code == 4
         assert f"in use by process {process.pid}" in ran.err
-        assert process.wait(timeout=WAIT_S) == 0
-    assert accepted() == 60_000
+        process.communicate(timeout=WAIT_S)
+        assert process.returncode == 0
+    assert accepted() == 30_000

@@ -8,9 +8,10 @@ from typing import Any
 import pyarrow as pa
 
 from idweave.batch.book import Book
+from idweave.batch.merging import event_tables
 from idweave.batch.outcome import Outcome, work_out
 from idweave.batch.spreading import Spread
-from idweave.batch.tables import event_tables, small_tables
+from idweave.batch.tables import schema_of, small_tables
 from idweave.core.identity import Fact, Identity
 from idweave.core.policy import Policy
 
@@ -33,7 +34,10 @@ def worked_out(facts: Iterable[Fact], policy: Policy, workers: int = 1) -> Outco
 def tables_of(outcome: Outcome) -> Tables:
     """All tables, as they would be written."""
     events = list(event_tables(outcome))
-    found = dict(small_tables(outcome, ()))
+    found = {
+        name: pa.concat_tables([schema_of(name).empty_table(), *parts])
+        for name, parts in small_tables(outcome, ())
+    }
     return found | {"events": pa.concat_tables(events)} if events else found
 
 

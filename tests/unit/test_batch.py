@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from idweave.batch.ahead import ahead
 from idweave.batch.hashing import Numbering, Secrets, hashed
 from idweave.batch.mapping import columns_of, guessed, parse_map
 from idweave.batch.ordering import by_text
@@ -94,3 +97,15 @@ def test_what_people_say_goes_before_what_is_guessed() -> None:
 def test_a_mapping_that_maps_nothing_is_refused(word: str) -> None:
     with pytest.raises(InputError, match="maps no column"):
         parse_map([word])
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_what_is_made_ahead_comes_in_order_and_so_does_what_goes_wrong(count: int) -> None:
+    def items() -> Iterator[int]:
+        yield from range(5)
+        raise InputError("damaged", fix="Mend it.")
+
+    made = ahead(items(), count)
+    assert [next(made) for _ in range(5)] == list(range(5))
+    with pytest.raises(InputError, match="damaged"):
+        next(made)

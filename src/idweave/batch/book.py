@@ -13,7 +13,9 @@ import pyarrow as pa
 from idweave.core.identity import Fact
 from idweave.core.policy import Policy
 
-from .said import NOTHING, Events, Identities, Ints, Said, Shapes
+from .arrays import NOTHING, Ints
+from .events import Columns, Pile, Shelf, joined_events
+from .said import Identities, Said, Shapes
 from .shape import NAMED_KINDS
 
 ShapeKey = tuple[int, tuple[tuple[str, str], ...], str | None]
@@ -41,20 +43,26 @@ class Block(NamedTuple):
 class Book:
     """Blocks written one behind the other; shapes and identities get their numbers here."""
 
-    def __init__(self, kept: Sequence[str] = ()) -> None:
+    def __init__(self, kept: Sequence[str] = (), shelf: Shelf | None = None) -> None:
         self._kept = tuple(kept)
         self._shapes: dict[ShapeKey, int] = {}
         self._identities: dict[tuple[str, str], int] = {}
         self._members: list[list[int]] = []
-        self._parts: list[tuple[np.ndarray, Ints, pa.Array, list[pa.Array]]] = []
+        self._pile = Pile(Shelf() if shelf is None else shelf, self._kept)
+        self.is_empty = True
 
     def add(self, block: Block) -> None:
         """Write down a block."""
+        self.is_empty = False
         numbers = np.array([*map(self._shape, block.new_shapes), NOTHING], np.int32)
         shapes = numbers[np.array(block.shapes, np.int32)]  # NOTHING is -1: the last of numbers
-        times = np.array(block.times, np.int64)
-        kept = [pa.array(column, pa.string()) for column in block.kept]
-        self._parts.append((times, shapes, pa.array(block.event_ids, pa.string()), kept))
+        text = pa.string()
+        kept = {
+            name: pa.array(column, text)
+            for name, column in zip(self._kept, block.kept, strict=True)
+        }
+        ids = pa.array(block.event_ids, text)
+        self._pile.add(Columns(np.array(block.times, np.int64), ids, pa.table(kept)), shapes)
 
     def add_facts(self, facts: Iterable[Fact], policy: Policy) -> None:
         """Write down facts without records."""
@@ -75,14 +83,9 @@ class Book:
             self._members.append([known.setdefault(one, len(known)) for one in key[1]])
         return found
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing was written down yet."""
-        return not self._parts
-
     def said(self) -> Said:
         """All blocks as one."""
-        return Said(self._numbered(), self._shape_table(), self._events())
+        return Said(self._numbered(), self._shape_table(), self._pile.events())
 
     def _numbered(self) -> Identities:
         keys: dict[str, int] = {}
@@ -96,20 +99,6 @@ class Book:
         kinds = np.array([kind for kind, _, _ in self._shapes], np.int8)
         named = pa.array([named for _, _, named in self._shapes], pa.string())
         return Shapes(kinds, starts, members, named)
-
-    def _events(self) -> Events:
-        times, shapes, ids, kept = zip(*self._parts, strict=True) if self._parts else ((),) * 4
-        text = pa.string()
-        columns = {
-            name: pa.chunked_array([part[at] for part in kept], text)
-            for at, name in enumerate(self._kept)
-        }
-        return Events(
-            np.concatenate((np.empty(0, np.int64), *times)),
-            np.concatenate((np.empty(0, np.int32), *shapes)),
-            pa.chunked_array(list(ids), text),
-            pa.table(columns),
-        )
 
 
 def joined(parts: Sequence[Said]) -> Said:
@@ -126,21 +115,8 @@ def joined(parts: Sequence[Said]) -> Said:
         np.concatenate([number[one.members] for number, one in zip(numbers, shapes, strict=True)]),
         pa.concat_arrays([one.distinct_ids for one in shapes]),
     )
-    events = [part.events for part in parts]
-    moved = [
-        np.where(one.shapes >= 0, one.shapes + np.int32(first), np.int32(NOTHING))
-        for one, first in zip(events, firsts[:-1], strict=True)
-    ]
-    return Said(
-        identities,
-        table,
-        Events(
-            np.concatenate([one.times for one in events]),
-            np.concatenate(moved),
-            pa.chunked_array([chunk for one in events for chunk in one.ids.chunks], pa.string()),
-            pa.concat_tables([_as_text(one.kept) for one in events]),
-        ),
-    )
+    events = (part.events.moved(first) for part, first in zip(parts, firsts.tolist(), strict=False))
+    return Said(identities, table, joined_events(list(events)))
 
 
 def _joined_identities(parts: Sequence[Identities]) -> tuple[Identities, list[Ints]]:
@@ -156,8 +132,3 @@ def _joined_identities(parts: Sequence[Identities]) -> tuple[Identities, list[In
     numbers = np.split(number.astype(np.int32), cuts)
     taken = values.dictionary.take(values.indices.take(pa.array(first)))
     return Identities(tuple(keys), key[first], taken), numbers
-
-
-def _as_text(table: pa.Table) -> pa.Table:
-    """Columns of several sources meet as text."""
-    return table.cast(pa.schema([(name, pa.string()) for name in table.column_names]))

@@ -6,46 +6,35 @@ nothing has to be asked of it.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from idweave.core.evidence import BLANKS, NORMALISERS, VALUE_LENGTH_MAX
+from idweave.core.evidence import BLANKS, NORMALISERS
 from idweave.core.identity import Identity
 from idweave.core.policy import JUNK_VALUES, KeyRule, Normalise, Policy
 
-from .said import Flags
+from .arrays import Flags
 
 _JUNK = pa.array(sorted(JUNK_VALUES))
 
 
-class Clean(NamedTuple):
-    """Values that count; null where one does not. ``bad`` is why a record with it is refused."""
-
-    values: pa.Array
-    bad: dict[int, str]
-
-
-def cleaned(values: pa.Array, key: str, policy: Policy) -> Clean:
-    """What distinct values of a key come to: trimmed, normalised, blocked ones left out."""
+def cleaned(values: pa.Array, key: str, policy: Policy) -> pa.Array:
+    """What distinct values of a key come to: trimmed, normalised; null where one does not count."""
     rule = policy.rule(key)
     assert rule is not None, f"{key} was mapped and is not declared"
-    trimmed = pc.utf8_trim(values, characters=BLANKS)
+    if not rule.enabled:
+        return pa.nulls(len(values), values.type)
+    found = _normalised(trimmed(values), rule)
+    counts = _counting(found, key, policy)
+    return found if counts.all() else pc.if_else(pa.array(counts), found, None)
+
+
+def trimmed(values: pa.Array) -> pa.Array:
+    """Values without blanks around them; null where nothing is left."""
+    found = pc.utf8_trim(values, characters=BLANKS)
     is_empty = pc.equal(pc.binary_length(values), 0)
-    trimmed = pc.if_else(is_empty, None, trimmed)
-    bad = _bad(trimmed)
-    trimmed = _normalised(trimmed, rule)
-    counts = _counting(trimmed, key, policy) if rule.enabled else np.zeros(len(values), np.bool_)
-    counts[list(bad)] = False
-    return Clean(pc.if_else(pa.array(counts), trimmed, None), bad)
-
-
-def _bad(values: pa.Array) -> dict[int, str]:
-    is_long = pc.greater(pc.utf8_length(values), VALUE_LENGTH_MAX)
-    has_nul = pc.match_substring(values, "\0")
-    return dict.fromkeys(_places(is_long), "long") | dict.fromkeys(_places(has_nul), "nul")
+    return pc.if_else(is_empty, None, found) if pc.any(is_empty).as_py() else found
 
 
 def _places(flags: pa.Array) -> list[int]:

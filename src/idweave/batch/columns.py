@@ -1,14 +1,13 @@
 """Tables with a column for each identity key become what was said, without Python per event.
 
-Every row is hashed, rows that are alike but for time and name share a shape, and only the texts of
-shapes are looked at.
+Every row is hashed; rows that are alike but for time and name share a shape, and only the texts of
+identities that come for the first time are looked at.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,85 +17,115 @@ import pyarrow.compute as pc
 from idweave.core.event_id import event_id
 from idweave.core.record import Project
 
-from .hashing import Numbering, Secrets, glimpses, hashed
-from .mapping import Columns
+from .ahead import ahead
+from .arrays import Bytes, Ints, Longs, Words
+from .events import Columns, Pile, Shelf
+from .hashing import Numbering, Secrets, hashed
+from .mapping import Columns as Mapped
 from .rejecting import Rejected
 from .rows import Rows, checked, text_of
-from .said import Bytes, Ints, Longs, Words
 from .shape import NAMED_KINDS
-from .tabular import Load
+from .tabular import Chunk
 
 NAMED_CODES = [int(kind) for kind in NAMED_KINDS]
 
+CHUNKS_AHEAD = 2
+"""Chunks that are decoded before they are asked for: 10 MB each."""
+
 
 class Hashed(NamedTuple):
-    """One chunk: its sound rows, their sums, and the rows that cannot be used."""
+    """One chunk: its sound rows, their sums, those of each identity column, and the rows that
+    cannot be used."""
 
-    file: str
     received: int
     rows: Rows
-    one: Words
-    other: Words
-    sums: Words
+    sums: tuple[Words, ...]
+    of_column: dict[str, tuple[Words, ...]]
     rejections: list[Rejected]
 
 
-class Place(NamedTuple):
-    """Where rows stand: the file, and the number of each row in it."""
+class Values:
+    """The distinct values of one key, numbered as they come."""
 
-    file: str
-    numbers: Longs
+    def __init__(self) -> None:
+        self.numbering = Numbering()
+        self.parts: list[pa.Array] = [pa.array([], pa.string())]
+
+    def numbers(self, texts: pa.Array, rows: Longs, sums: tuple[Words, ...]) -> Ints:
+        """The numbers of the texts in these rows; nulls are the empty text."""
+        found, fresh = self.numbering.of(*(one[rows] for one in sums))
+        self.parts.append(texts.take(pa.array(rows[fresh])).fill_null(""))
+        return found
 
 
-@dataclass(slots=True)
 class Gathered:
-    """What all chunks of one mapping hold: events in columns, and a row for each new shape."""
+    """What all chunks of one mapping hold: events, and a row for each new shape: its kind, the
+    number of its value in each identity column, and the ``distinct_id`` where that matters."""
 
-    columns: Columns
-    times: list[Longs] = field(default_factory=list)
-    shapes: list[Ints] = field(default_factory=list)
-    sums: list[Words] = field(default_factory=list)
-    ids: list[pa.Array] = field(default_factory=list)
-    kept: list[pa.Table] = field(default_factory=list)
-    kinds: list[Bytes] = field(default_factory=list)
-    said: list[pa.Table] = field(default_factory=list)
-    places: list[Place] = field(default_factory=list)
-    rejections: list[Rejected] = field(default_factory=list)
-    received: int = 0
+    def __init__(self, columns: Mapped, shelf: Shelf) -> None:
+        self.columns = columns
+        self.pile = Pile(shelf)
+        self.numbering = Numbering()
+        self.kinds: list[Bytes] = []
+        self.named: list[pa.Array] = []
+        self.numbers: dict[str, list[Ints]] = {name: [] for name in columns.keys}
+        self.values = {key: Values() for key in columns.keys.values()}
+        self.rejections: list[Rejected] = []
+        self.received = 0
+
+    def close(self) -> None:
+        """No more will come: what numbers are given by can be forgotten."""
+        self.numbering = Numbering()
+        for values in self.values.values():
+            values.numbering = Numbering()
+
+    def add(self, found: Hashed) -> int:
+        """Add a chunk; returns how many rows it had."""
+        rows = found.rows
+        shapes, fresh = self.numbering.of(*found.sums)
+        for name, key in self.columns.keys.items():
+            texts, sums = rows.texts[name], found.of_column[name]
+            self.numbers[name].append(self.values[key].numbers(texts, fresh, sums))
+        is_named = pa.array(np.isin(rows.kinds[fresh], NAMED_CODES))
+        self.named.append(pc.if_else(is_named, rows.texts[""].take(pa.array(fresh)), None))
+        self.kinds.append(rows.kinds[fresh])
+        self.pile.add(Columns(rows.times, rows.ids, rows.kept), shapes)
+        self.rejections += found.rejections
+        self.received += found.received
+        return found.received
 
 
 class ColumnReader:
-    """Reads chunks of tables that share one mapping. ``by``: what hashes, and in how many threads
-    ahead."""
+    """Reads chunks of tables that share one mapping. ``by``: what hashes, and in how many
+    threads."""
 
     def __init__(
-        self, project: Project, columns: Columns, keep: tuple[str, ...], by: tuple[Secrets, int]
+        self, project: Project, columns: Mapped, keep: tuple[str, ...], by: tuple[Secrets, int]
     ) -> None:
         self._project = project
         self._columns = columns
         self._keep = keep
         self._secrets, self._workers = by
-        self._numbering = Numbering()
 
-    def read(self, chunks: Iterable[Load], gathered: Gathered) -> Iterator[int]:
+    def read(self, chunks: Iterable[Chunk], gathered: Gathered) -> Iterator[int]:
         """Add chunks to what was gathered; yields the rows of each when it is in."""
         with ThreadPoolExecutor(self._workers) as threads:
             waiting: list[Future[Hashed]] = []
-            for load in chunks:
-                waiting.append(threads.submit(self._hashed, load))
-                if len(waiting) > self._workers:
-                    yield self._take(waiting.pop(0).result(), gathered)
-            for left in waiting:
-                yield self._take(left.result(), gathered)
+            try:
+                for chunk in ahead(chunks, CHUNKS_AHEAD):
+                    waiting.append(threads.submit(self._hashed, chunk))
+                    if len(waiting) > self._workers:
+                        yield gathered.add(waiting.pop(0).result())
+            finally:  # of a damaged file what came before counts
+                while waiting:
+                    gathered.add(waiting.pop(0).result())
 
-    def _hashed(self, load: Load) -> Hashed:
-        chunk = load()
+    def _hashed(self, chunk: Chunk) -> Hashed:
         rows, doubts = checked(chunk, self._columns, self._with_ids(chunk.table))
         rows = rows._replace(kept=rows.kept.select(list(self._keep)))
-        one, other = self._sums(rows)
-        sums = glimpses(rows.ids, self._secrets)
+        of_column = {name: hashed(rows.texts[name], self._secrets) for name in self._columns.keys}
         refused = [doubt.rejected(chunk) for doubt in doubts]
-        return Hashed(chunk.file, len(chunk.table), rows, one, other, sums, refused)
+        return Hashed(len(chunk.table), rows, self._sums(rows, of_column), of_column, refused)
 
     def _with_ids(self, table: pa.Table) -> pa.Array:
         """The event ids; a table without any gets them from the whole content of each row, so that
@@ -110,37 +139,16 @@ class ColumnReader:
         ]
         return pa.array(named, pa.string())
 
-    def _sums(self, rows: Rows) -> tuple[Words, Words]:
+    def _sums(self, rows: Rows, of_column: dict[str, tuple[Words, ...]]) -> tuple[Words, ...]:
         named = np.flatnonzero(np.isin(rows.kinds, NAMED_CODES))
         parts = hashed(rows.texts[""].take(pa.array(named)), self._secrets)
         kinds = rows.kinds.astype(np.uint64)
-        found = [kinds * self._secrets.whole(which, len(self._columns.keys)) for which in (0, 1)]
+        found = [kinds * self._secrets.whole(which, len(of_column)) for which in (0, 1)]
         for which in (0, 1):
             found[which][named] += parts[which]
-        for place, name in enumerate(self._columns.keys):
-            sums = hashed(rows.texts[name], self._secrets)
-            for which in (0, 1):
+            for place, sums in enumerate(of_column.values()):
                 found[which] += sums[which] * self._secrets.whole(which, place)
-        return found[0], found[1]
-
-    def _take(self, found: Hashed, gathered: Gathered) -> int:
-        rows = found.rows
-        numbers, fresh = self._numbering.of(found.one, found.other)
-        new = pa.array(fresh)
-        texts = {name: text.take(new) for name, text in rows.texts.items()}
-        is_named = pa.array(np.isin(rows.kinds[fresh], NAMED_CODES))
-        texts[""] = pc.if_else(is_named, texts[""], None)
-        gathered.said.append(pa.table(texts))
-        gathered.kinds.append(rows.kinds[fresh])
-        gathered.times.append(rows.times)
-        gathered.shapes.append(numbers)
-        gathered.sums.append(found.sums)
-        gathered.ids.append(rows.ids)
-        gathered.kept.append(rows.kept)
-        gathered.places.append(Place(found.file, rows.numbers))
-        gathered.rejections += found.rejections
-        gathered.received += found.received
-        return found.received
+        return tuple(found)
 
 
 def _json(value: Any) -> Any:
@@ -148,7 +156,7 @@ def _json(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
-def wanted(columns: Columns, keep: Sequence[str], names: Sequence[str]) -> list[str]:
+def wanted(columns: Mapped, keep: Sequence[str], names: Sequence[str]) -> list[str]:
     """The columns to read: all of them where rows are known by their whole content."""
     if "event_id" not in columns.roles:
         return list(names)

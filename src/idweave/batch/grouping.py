@@ -12,7 +12,8 @@ from idweave.core.evidence import naming
 from idweave.core.identity import ENDING_KINDS, Identity, Kind
 from idweave.core.policy import Merge, Policy
 
-from .said import NOTHING, Flags, Identities, Ints, Longs, Said, Shapes
+from .arrays import NOTHING, Flags, Ints, Longs
+from .said import Identities, Said, Shapes
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from __future__ import annotations
 import sys
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from .said import Ints, Longs, Words
+from .arrays import Ints, Longs, Words
 
 ROWS_AT_ONCE = 16_384
 """Rows of one step: its arrays stay in the processor's cache."""
@@ -69,18 +70,27 @@ def glimpses(texts: pa.Array, secrets: Secrets) -> Words:
     return found
 
 
-def words_of(texts: pa.Array) -> tuple[Longs, Words]:
-    """Where each text begins, in bytes, and all bytes as words with room behind them."""
+def bytes_of(texts: pa.Array) -> tuple[Longs, npt.NDArray[np.uint8]]:
+    """Where each text begins, in bytes, with the end of the last; and all bytes."""
     wide = pa.types.is_large_string(texts.type) or pa.types.is_large_binary(texts.type)
     _, offsets, content = texts.buffers()
-    kind = np.int64 if wide else np.int32
-    starts = np.frombuffer(offsets, kind)[texts.offset : texts.offset + len(texts) + 1]
-    begin, end = int(starts[0]) // 8 * 8, int(starts[-1])
-    padded = np.zeros((end - begin + 23) // 8 * 8, np.uint8)
-    if content is not None:
-        padded[: end - begin] = np.frombuffer(content, np.uint8)[begin:end]
+    if not len(texts):
+        return np.zeros(1, np.int64), np.empty(0, np.uint8)
+    held = np.frombuffer(offsets, np.int64 if wide else np.int32)
+    starts: Longs = held[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
+    begin, end = int(starts[0]), int(starts[-1])
+    text = np.empty(0, np.uint8) if content is None else np.frombuffer(content, np.uint8)
+    return starts - begin, text[begin:end]
+
+
+def words_of(texts: pa.Array) -> tuple[Longs, Words]:
+    """Where each text begins, in bytes, and all bytes as words with room behind them."""
+    starts, content = bytes_of(texts)
+    padded = np.empty((len(content) + 23) // 8 * 8, np.uint8)
+    padded[: len(content)] = content
+    padded[len(content) :] = 0
     words = padded.view(np.dtype("<u8"))
-    return starts.astype(np.int64) - begin, words if sys.byteorder == "little" else words.byteswap()
+    return starts, words if sys.byteorder == "little" else words.byteswap()
 
 
 def word_of(begins: Longs, lengths: Longs, words: Words, nth: int) -> Words:
@@ -120,21 +130,23 @@ class Numbering:
         """The number of each row, and the rows that got new numbers, in the order of these."""
         self._make_room(self.count + len(one))
         numbers = np.empty(len(one), np.int32)
-        fresh: list[Longs] = []
-        rows = np.arange(len(one))
-        places = self._places(one)
+        fresh: list[Longs] = [np.empty(0, np.int64)]
+        rows, places = np.arange(len(one)), self._places(one)
         while len(rows):
-            found = self._slots[places]
+            found = self._slots.take(places)
             free = np.flatnonzero(found < 0)
             if len(free):
-                won = self._claim(rows[free], places[free])
-                self._learn(one[won], other[won])
-                fresh.append(won)
-                found = self._slots[places]
-            same = (self._one[found] == one[rows]) & (self._other[found] == other[rows])
-            numbers[rows[same]] = found[same]
-            rows, places = rows[~same], (places[~same] + 1) & (len(self._slots) - 1)
-        return numbers, np.concatenate(fresh) if fresh else np.empty(0, np.int64)
+                won = self._claim(free, places.take(free))
+                self._learn(one.take(won), other.take(won))
+                fresh.append(rows.take(won))
+                found = self._slots.take(places)
+            numbers[rows] = found
+            differs = self._one.take(found) != one
+            differs |= self._other.take(found) != other
+            missed = np.flatnonzero(differs)  # another's place: the next one is tried
+            rows, one, other = rows.take(missed), one.take(missed), other.take(missed)
+            places = (places.take(missed) + 1) & (len(self._slots) - 1)
+        return numbers, np.concatenate(fresh)
 
     def _places(self, one: Words) -> Longs:
         return (one >> np.uint64(64 - self._bits)).astype(np.int64)
@@ -152,16 +164,26 @@ class Numbering:
         self._other[self.count : end] = other
         self.count = end
 
+    def _grown(self, sums: Words, size: int) -> Words:
+        """The same with room for more, which takes no memory until it is used."""
+        found = np.empty(size, np.uint64)
+        found[: self.count] = sums[: self.count]
+        return found
+
     def _make_room(self, count: int) -> None:
         if count > len(self._one):
             size = max(count, 2 * len(self._one))
-            self._one, self._other = np.resize(self._one, size), np.resize(self._other, size)
+            self._one, self._other = self._grown(self._one, size), self._grown(self._other, size)
         if 2 * count <= len(self._slots):
             return
         self._bits = max(self._bits, int(2 * count - 1).bit_length())
         self._slots = np.full(1 << self._bits, -1, np.int32)
-        rows = np.arange(self.count)
-        places = self._places(self._one[: self.count])
+        for start in range(0, self.count, ROWS_AT_ONCE):
+            self._place(np.arange(start, min(start + ROWS_AT_ONCE, self.count)))
+
+    def _place(self, rows: Longs) -> None:
+        """Put numbers into slots."""
+        places = self._places(self._one[rows])
         while len(rows):
             free = np.flatnonzero(self._slots[places] < 0)
             self._slots[places[free]] = rows[free]

@@ -2,44 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .arrays import Bytes, Ints, Longs, places_by_size
 from .hashing import word_of, words_of
-from .said import Bytes, Events, Flags, Ints, Longs, Said
+
+Ids = Callable[[Longs], pa.Array]
+"""Gives the event ids of some of the rows that are ordered."""
 
 
-def in_order(said: Said, events: Longs, parts: Ints | Longs | None = None) -> Longs:
-    """The places of these events by the order of the law; with ``parts`` (a number of each), by
-    these first."""
-    times = said.events.times[events]
-    kinds = np.append(said.shapes.kinds, np.int8(0))[said.events.shapes[events]]
+class Facts(NamedTuple):
+    """What facts are ordered by: the time and the kind of each, and their ids where these are
+    alike."""
+
+    times: Longs
+    kinds: Bytes
+    ids: Ids
+
+
+def in_order(facts: Facts, parts: Ints | Longs | None = None) -> Longs:
+    """The places of facts by the order of the law; with ``parts`` (a number of each), by these
+    first. Text is compared by code point, which Arrow's bytes of UTF-8 and Python's ``str`` do
+    alike."""
+    times = facts.times
     if parts is None:
-        by = np.argsort(times)
-        equal = np.diff(times[by]) == 0
+        found = places_by_size(times)
+        order = np.arange(len(times)) if found is None else found
+        equal = np.diff(times[order]) == 0
     else:
-        by = np.lexsort((times, parts))
-        equal = (np.diff(times[by]) == 0) & (np.diff(parts[by]) == 0)
-    return _decided(said.events.ids, events, kinds, (by, equal))
-
-
-def by_time(events: Events) -> Longs | None:
-    """All events by time and event id; None where they are so already."""
-    if (np.diff(events.times) > 0).all():
-        return None
-    by = np.argsort(events.times)
-    kinds = np.zeros(len(by), np.int8)
-    equal = np.diff(events.times[by]) == 0
-    return _decided(events.ids, np.arange(len(by)), kinds, (by, equal))
-
-
-def _decided(
-    ids: pa.ChunkedArray, events: Longs, kinds: Bytes, so_far: tuple[Longs, Flags]
-) -> Longs:
-    """The order with kind and event id deciding where a row is equal to the one before it. Text is
-    compared by code point, which Arrow's bytes of UTF-8 and Python's ``str`` do alike."""
-    order, equal = so_far
+        order = np.lexsort((times, parts))
+        equal = (np.diff(times[order]) == 0) & (np.diff(parts[order]) == 0)
     if not equal.any():
         return order
     tied = np.zeros(len(order), np.bool_)
@@ -48,11 +45,10 @@ def _decided(
     places = np.flatnonzero(tied)
     run = np.cumsum(np.concatenate(([True], ~equal)))[places]
     rows = order[places]
-    columns = {"run": run, "kind": kinds[rows], "id": ids.take(pa.array(events[rows]))}
+    columns = {"run": run, "kind": facts.kinds[rows], "id": facts.ids(rows)}
     by = pc.sort_indices(pa.table(columns), sort_keys=[(name, "ascending") for name in columns])
-    decided = order.copy()
-    decided[places] = rows[by.to_numpy()]
-    return decided
+    order[places] = rows[by.to_numpy()]
+    return order
 
 
 def by_text(texts: pa.Array) -> Longs:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -13,11 +13,14 @@ from idweave.core.identity import Order
 from idweave.core.policy import Policy
 from idweave.core.resolve import names
 
-from .folding import Folded, Task, first_names, fold_all
-from .founding import founders, founding_shapes
+from .arrays import LATE, NOTHING, Ints, Longs
+from .attributing import Attribution, UserSpans, user_spans
+from .events import Events
+from .folding import REASONS, Folded, Numbers, Task, first_names, fold_all
+from .founding import Spans, founders, founding_shapes, spans
 from .grouping import Groups, group, with_named
-from .ordering import in_order
-from .said import NOTHING, Flags, Ints, Longs, Said
+from .ordering import Facts, in_order
+from .said import Identities, Said
 from .spreading import Spread
 
 FACTS_IN_TASK = 20_000
@@ -29,10 +32,11 @@ NAMES_AT_ONCE = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Users:
-    """Users by number: the event that founded each, and its name; and the events that founded
-    users that are another's now, with the number of that."""
+    """Users by number: the event that founded each, that one's id, and the name; and the events
+    that founded users that are another's now, with the number of that."""
 
     founders: Longs
+    founder_ids: pa.Array
     names: Longs
     merged: Longs
     merged_into: Longs
@@ -63,14 +67,15 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The whole answer. ``seen`` and ``latest`` are users by event, -1 for nobody; ``first_ms`` and
-    ``last_ms`` say when each identity was seen. ``renamed`` are older names and those they lead to
-    now, which a store knows beside the law's redirects: late facts and operators took them away."""
+    """The whole answer. ``first_ms`` and ``last_ms`` say when each identity was seen, ``spans`` the
+    same of users. ``renamed`` are older names and those they lead to now, which a store knows
+    beside the law's redirects: late facts and operators took them away."""
 
-    said: Said
+    identities: Identities
+    events: Events
     users: Users
-    seen: Ints
-    latest: Ints
+    owners: Attribution
+    spans: UserSpans
     stays: Stays
     refused: Refused
     first_ms: Longs
@@ -81,16 +86,25 @@ class Outcome:
 
 def work_out(said: Said, policy: Policy, spread: Spread) -> Outcome:
     """Resolve what was said. No event id may come twice (:mod:`.repeats`)."""
-    said, named = with_named(said, policy)
+    said, named = with_named(said.compacted(), policy)
     groups = group(said, named, policy)
     facts = _contested_facts(said, groups)
     folded = _folded(said, groups, facts, (policy, spread))
-    plain = founders(said, groups)
-    users = _users(said, plain, folded, (founding_shapes(said, groups, plain), spread))
-    seen, latest = _owners(said, groups, users, folded)
-    first_ms, last_ms = _seen_range(said, groups)
-    stays, refused = _stays(said, groups, users, folded), _refused(users, folded)
-    return Outcome(said, users, seen, latest, stays, refused, first_ms, last_ms, len(facts))
+    seen = spans(said)
+    plain = founders(said, seen, groups)
+    users = _users(said, plain, folded, (founding_shapes(said, seen, groups, plain), spread))
+    owners = _owners(groups, users, folded)
+    return Outcome(
+        said.identities,
+        said.events,
+        users,
+        owners,
+        user_spans(said.events, owners, seen, len(users.names)),
+        _stays(said, groups, users, folded),
+        _refused(users, folded),
+        *_seen_range(said, seen, groups),
+        len(facts),
+    )
 
 
 # -- contested groups ------------------------------------------------------------------------------
@@ -98,11 +112,18 @@ def work_out(said: Said, policy: Policy, spread: Spread) -> Outcome:
 
 def _contested_facts(said: Said, groups: Groups) -> Longs:
     """The events of contested groups, by group and in the order of the law."""
-    shapes = said.events.shapes
-    of_shape = np.concatenate((groups.contested[groups.of_shape], [False]))  # -1: the last
-    of_shape[:-1] &= groups.of_shape >= 0
-    found = np.flatnonzero(of_shape[shapes])
-    return found[in_order(said, found, groups.of_shape[shapes[found]])]
+    is_contested = np.append(groups.contested[groups.of_shape], False)  # -1: the last
+    is_contested[:-1] &= groups.of_shape >= 0
+    numbers, times = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for run in said.events.runs:
+        rows = np.flatnonzero(is_contested[run.shapes])
+        numbers.append(run.first + rows)
+        times.append(run.columns().times[rows])
+    found = np.concatenate(numbers)
+    shapes = said.events.shapes_of(found)
+    kinds = said.shapes.kinds[shapes]
+    facts = Facts(np.concatenate(times), kinds, lambda rows: said.events.ids_of(found[rows]))
+    return found[in_order(facts, groups.of_shape[shapes])]
 
 
 def _folded(said: Said, groups: Groups, facts: Longs, by: tuple[Policy, Spread]) -> list[Folded]:
@@ -111,26 +132,37 @@ def _folded(said: Said, groups: Groups, facts: Longs, by: tuple[Policy, Spread])
 
 
 def _tasks(said: Said, groups: Groups, facts: Longs, policy: Policy) -> Iterator[Task]:
-    events = said.events
-    group_of = groups.of_shape[events.shapes[facts]]
+    """The facts in tasks of whole groups; their columns are taken for many tasks at once."""
+    group_of = groups.of_shape[said.events.shapes_of(facts)]
     ends = np.flatnonzero(np.diff(group_of, append=NOTHING)) + 1
-    start = 0
-    while start < len(facts):
-        end = int(ends[np.searchsorted(ends, min(start + FACTS_IN_TASK, len(facts)))])
-        part = facts[start:end]
-        shapes, place = np.unique(events.shapes[part], return_inverse=True)
-        some = said.shapes.some(shapes)
-        used = np.unique(some.members)
-        yield Task(
-            policy,
-            group_of[start:end].tolist(),
-            part.tolist(),
-            events.times[part].tolist(),
-            events.ids.take(pa.array(part)).to_pylist(),
-            place.tolist(),
-            some.texts(said.identities, policy),
-            dict(zip(said.identities.of(used), used.tolist(), strict=True)),
-        )
+    for start, end in _cuts(ends, said.events.shelf.bounds.fact_events):
+        part, within = facts[start:end], group_of[start:end]
+        shapes, times = said.events.shapes_of(part), said.events.times_of(part)
+        ids = said.events.ids_of(part)
+        inner = np.flatnonzero(np.diff(within, append=NOTHING)) + 1
+        for begin, stop in _cuts(inner, FACTS_IN_TASK):
+            rows = slice(begin, stop)
+            own, place = np.unique(shapes[rows], return_inverse=True)
+            some = said.shapes.some(own)
+            used = np.unique(some.members)
+            yield Task(
+                policy,
+                array("q", within[rows].astype(np.int64).tobytes()),
+                array("q", part[rows].tobytes()),
+                array("q", times[rows].tobytes()),
+                ids[begin:stop].to_pylist(),
+                array("q", place.tobytes()),
+                some.texts(said.identities, policy),
+                dict(zip(said.identities.of(used), used.tolist(), strict=True)),
+            )
+
+
+def _cuts(ends: Longs, count: int) -> Iterator[tuple[int, int]]:
+    """From where to where: whole groups by where they end, with at least ``count`` facts each."""
+    start, last = 0, int(ends[-1]) if len(ends) else 0
+    while start < last:
+        end = int(ends[np.searchsorted(ends, min(start + count, last))])
+        yield start, end
         start = end
 
 
@@ -142,29 +174,30 @@ def _users(
 ) -> Users:
     """Users of uncontested groups first, by group (-1 where the group is contested: left out)."""
     merged, spread = by
-    contested = _column(user for part in folded for user in part.users)
+    contested = _rows((part.users for part in folded), 1)[:, 0]
     founding = np.concatenate((plain[plain >= 0], contested))
     by_founder = np.argsort(founding)
-    pairs = np.array([pair for part in folded for pair in part.redirects], np.int64).reshape(-1, 2)
+    pairs = _rows((part.redirects for part in folded), 2)
     heirs = np.concatenate((merged[1], pairs[:, 1]))
     into = by_founder[np.searchsorted(founding[by_founder], heirs)]
     absorbed = np.concatenate((merged[0], pairs[:, 0]))
-    return Users(founding, _names(said, founding, spread), absorbed, into)
+    ids = said.events.ids_of(founding)
+    return Users(founding, ids, _names(said, founding, ids, spread), absorbed, into)
 
 
-def _names(said: Said, founding: Longs, spread: Spread) -> Longs:
+def _names(said: Said, founding: Longs, founder_ids: pa.Array, spread: Spread) -> Longs:
     """The name of each user; in the rare case that two would share one, as the law has it."""
-    ids = said.events.ids.take(pa.array(founding)).to_pylist()
-    parts = (ids[start : start + NAMES_AT_ONCE] for start in range(0, len(ids), NAMES_AT_ONCE))
-    few = len(ids) <= NAMES_AT_ONCE
+    count = len(founder_ids)
+    starts = range(0, count, NAMES_AT_ONCE)
+    parts = (founder_ids.slice(start, NAMES_AT_ONCE).to_pylist() for start in starts)
+    few = count <= NAMES_AT_ONCE
     named = map(first_names, parts) if few else spread.map(first_names, parts)
-    found = np.fromiter(chain.from_iterable(named), np.int64, len(ids))
+    found = _rows(named, 1)[:, 0]
     if len(np.unique(found)) == len(found):
         return found
-    events = said.events
-    kinds = said.shapes.kinds[events.shapes[founding]].tolist()
-    times = events.times[founding].tolist()
-    orders = list(map(Order, times, kinds, ids))
+    kinds = said.shapes.kinds[said.events.shapes_of(founding)].tolist()
+    times = said.events.times_of(founding).tolist()
+    orders = list(map(Order, times, kinds, founder_ids.to_pylist()))
     given = names(orders)
     return np.array([given[order] for order in orders], np.int64)
 
@@ -181,78 +214,60 @@ def _numbers_of(users: Users, founding: Longs) -> Longs:
 def _plain_users(groups: Groups) -> Ints:
     """The one user of each uncontested group that has a fact; -1 for contested groups."""
     found = np.full(len(groups) + 1, NOTHING, np.int32)  # one more for shape groups of -1
-    plain = _has_user(groups)
+    plain = ~groups.contested
     found[:-1][plain] = np.arange(int(plain.sum()), dtype=np.int32)
     return found
 
 
-def _has_user(groups: Groups) -> Flags:
-    return ~groups.contested
-
-
-def _owners(
-    said: Said, groups: Groups, users: Users, folded: Sequence[Folded]
-) -> tuple[Ints, Ints]:
+def _owners(groups: Groups, users: Users, folded: Sequence[Folded]) -> Attribution:
     of_shape = np.append(_plain_users(groups)[groups.of_shape], np.int32(NOTHING))
-    seen = of_shape[said.events.shapes]
-    latest = seen.copy()
-    events = _column(event for part in folded for event in part.events)
-    homes = _column(user for part in folded for user in part.seen)
-    owners = _column(user for part in folded for user in part.latest)
-    seen[events], latest[events] = _numbers_of(users, homes), _numbers_of(users, owners)
-    return seen, latest
+    rows = _rows((part.events for part in folded), 3)
+    rows = rows[np.argsort(rows[:, 0])]
+    owners = _numbers_of(users, rows[:, 1:].ravel()).reshape(-1, 2)
+    return Attribution(of_shape, rows[:, 0].copy(), owners[:, 0].copy(), owners[:, 1].copy())
 
 
 # -- identities ------------------------------------------------------------------------------------
 
 
-def _seen_range(said: Said, groups: Groups) -> tuple[Longs, Longs]:
+def _seen_range(said: Said, spans: Spans, groups: Groups) -> tuple[Longs, Longs]:
     """When each identity was seen first and last, unbinds that name it included."""
-    shapes, events, count = said.shapes, said.events, len(said.identities)
-    first = np.full(len(shapes) + 1, np.iinfo(np.int64).max)  # one more for what links nothing
-    last = np.full(len(shapes) + 1, -1, np.int64)
-    np.minimum.at(first, events.shapes, events.times)
-    np.maximum.at(last, events.shapes, events.times)
+    shapes, count = said.shapes, len(said.identities)
     named = np.flatnonzero(groups.named >= 0)
-    members = np.concatenate((shapes.members, groups.named[named]))
-    of = np.concatenate((shapes.of_members(), named))
-    first_ms = np.full(count, np.iinfo(np.int64).max)
-    last_ms = np.full(count, -1, np.int64)
-    np.minimum.at(first_ms, members, first[of])
-    np.maximum.at(last_ms, members, last[of])
+    first_ms, last_ms = np.full(count, LATE), np.full(count, -1, np.int64)
+    np.minimum.at(first_ms, shapes.members, np.repeat(spans.firsts, shapes.sizes))
+    np.minimum.at(first_ms, groups.named[named], spans.firsts[named])
+    np.maximum.at(last_ms, shapes.members, np.repeat(spans.lasts, shapes.sizes))
+    np.maximum.at(last_ms, groups.named[named], spans.lasts[named])
     return first_ms, last_ms
 
 
 def _stays(said: Said, groups: Groups, users: Users, folded: Sequence[Folded]) -> Stays:
     owner = _plain_users(groups)[groups.of_identity]
     plain = np.flatnonzero(owner >= 0)
-    rows = [row for part in folded for row in part.stays]
-    identities = _column(row[0] for row in rows)
+    rows = _rows((part.stays for part in folded), 4)
     others = np.ones(len(said.identities), np.bool_)
-    others[plain], others[identities] = False, False
+    others[plain], others[rows[:, 0]] = False, False
     alone = np.flatnonzero(others)
     nothing, none = np.zeros(len(plain), np.int64), np.full(len(alone), NOTHING, np.int64)
     return Stays(
-        np.concatenate((plain, identities, alone)),
-        np.concatenate((owner[plain], _numbers_of(users, _column(row[1] for row in rows)), none)),
-        np.concatenate((nothing, _column(row[2] for row in rows), none + 1)),
-        np.concatenate(
-            (nothing - 1, _column(-1 if row[3] is None else row[3] for row in rows), none)
-        ),
+        np.concatenate((plain, rows[:, 0], alone)),
+        np.concatenate((owner[plain], _numbers_of(users, rows[:, 1]), none)),
+        np.concatenate((nothing, rows[:, 2], none + 1)),
+        np.concatenate((nothing - 1, rows[:, 3], none)),
     )
 
 
 def _refused(users: Users, folded: Sequence[Folded]) -> Refused:
-    rows = list(chain.from_iterable(part.refusals for part in folded))
-    return Refused(
-        _numbers_of(users, _column(row[0] for row in rows)),
-        _column(row[1] for row in rows),
-        [row[2] for row in rows],
-        _column(row[3] for row in rows),
-        _column(row[4] for row in rows),
-        _column(row[5] for row in rows),
+    rows = _rows((part.refusals for part in folded), 6)
+    reasons = [REASONS[place].value for place in rows[:, 2].tolist()]
+    homes = _numbers_of(users, rows[:, 0])
+    return Refused(homes, rows[:, 1], reasons, rows[:, 3], rows[:, 4], rows[:, 5])
+
+
+def _rows(parts: Iterable[Numbers], width: int) -> Longs:
+    """Rows of so many numbers."""
+    found = np.concatenate(
+        [np.empty(0, np.int64), *(np.frombuffer(one, np.int64) for one in parts)]
     )
-
-
-def _column(numbers: Iterator[int]) -> Longs:
-    return np.fromiter(numbers, np.int64)
+    return found.reshape(-1, width)

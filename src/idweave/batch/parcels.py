@@ -17,6 +17,13 @@ from .files.lines import Line
 from .files.slabs import Slab
 
 try:
+    from isal import igzip
+except ImportError:  # it is there where the server is
+    packed = gzip.compress
+else:
+    packed = igzip.compress
+
+try:
     from idweave.fastjson import sound_records
 except ImportError:  # without msgspec everything goes the slow road
 
@@ -70,7 +77,7 @@ def _decoded(block: Sequence[Line], project: str) -> Iterator[Decoded]:
         payload = b"[" + b",".join(line.text for line in block) + b"]"
         records = sound_records(payload)
         if records is not None and len(records) == len(block):
-            packed = gzip.compress(payload, GZIP_LEVEL, mtime=0)
-            yield Decoded(tuple(records), packed, project=project)
+            content = packed(payload, GZIP_LEVEL, mtime=0)
+            yield Decoded(tuple(records), content, project=project)
             return
     yield from decoded_of(block, project)

@@ -13,11 +13,11 @@ from idweave.engine.door import Door
 from idweave.fastjson import sound_records
 from idweave.wire import Decoded
 
+from .arrays import NOTHING
 from .book import Block, ShapeKey, shape_of
 from .files.blocks import decoded_of
 from .files.lines import Line
 from .rejecting import Rejected, rejected
-from .said import NOTHING
 
 LINES_AT_ONCE = 4_000
 """Lines of one block: some fifty milliseconds of work for a process."""

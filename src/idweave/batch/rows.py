@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -12,13 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from idweave.core.errors import InputError
+from idweave.core.evidence import VALUE_LENGTH_MAX
 from idweave.core.identity import KIND_OF_TYPE, Kind
 from idweave.core.record import time_ms_of
 from idweave.core.rejection import Code, Rejection
 
+from .arrays import Bytes, Flags, Longs
+from .cleaning import trimmed
+from .hashing import bytes_of
 from .mapping import Columns
 from .rejecting import Rejected, rejected
-from .said import Bytes, Flags, Longs
 from .tabular import Chunk
 
 ITEM = 100
@@ -56,13 +59,14 @@ _NO_IDENTITY = Rejection(
     "A bind or unbind says what it is about, and this row has no identity.",
     "Fill at least one identity column.",
 )
+_LONG = f"The value is longer than {VALUE_LENGTH_MAX} characters."
+_FIX = "Mend the value where the table is made, and resolve it again."
 
 
 class Rows(NamedTuple):
-    """Sound rows: number in the file, time in ms, kind, event id, the texts of identity columns
+    """Sound rows: time in ms, kind, event id, the texts of identity columns
     (and under ``""`` the ``distinct_id``), and all columns as they were."""
 
-    numbers: Longs
     times: Longs
     kinds: Bytes
     ids: pa.Array
@@ -96,14 +100,28 @@ def checked(chunk: Chunk, columns: Columns, ids: pa.Array) -> tuple[Rows, list[D
     is_empty[explicit] = _without_text([texts[name] for name in columns.keys], explicit)
     doubts: dict[int, Rejection] = {}
     for flags, why in (
+        *(one for name in columns.keys for one in _unusable(texts[name], name)),
         (is_empty, _NO_IDENTITY),
         (kinds == UNKNOWN, _NO_TYPE),
         (times < 0, _NO_TIME),
         (~_flags(pc.greater(pc.binary_length(ids), 0)), _NO_ID),
     ):
         doubts |= dict.fromkeys(np.flatnonzero(flags).tolist(), why)
-    rows = Rows(np.arange(chunk.first, chunk.first + count), times, kinds, ids, texts, table)
+    rows = Rows(times, kinds, ids, texts, table)
     return _without(rows, doubts), [Doubt(row, why) for row, why in sorted(doubts.items())]
+
+
+def _unusable(texts: pa.Array, name: str) -> Iterator[tuple[Flags, Rejection]]:
+    """Which texts cannot be ids, and why. A look at their bytes mostly says that all can be."""
+    starts, content = bytes_of(texts)
+    if np.diff(starts).max(initial=0) > VALUE_LENGTH_MAX:
+        long = pc.greater(pc.utf8_length(trimmed(texts)), VALUE_LENGTH_MAX)
+        yield _flags(long), Rejection(Code.IDENTITY_VALUE_TOO_LONG, name, _LONG, _FIX)
+    if not content.all():
+        yield (
+            _flags(pc.match_substring(texts, "\0")),
+            Rejection(Code.INVALID_JSON, name, "Text holds the character NUL.", _FIX),
+        )
 
 
 def _without_text(columns: Sequence[pa.Array], rows: Longs) -> Flags:
@@ -121,7 +139,7 @@ def _without(rows: Rows, doubts: Mapping[int, Rejection]) -> Rows:
     taken = pa.array(good)
     texts = {name: text.take(taken) for name, text in rows.texts.items()}
     ids, kept = rows.ids.take(taken), rows.kept.take(taken)
-    return Rows(rows.numbers[good], rows.times[good], rows.kinds[good], ids, texts, kept)
+    return Rows(rows.times[good], rows.kinds[good], ids, texts, kept)
 
 
 def _flags(flags: pa.Array) -> Flags:

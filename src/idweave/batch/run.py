@@ -7,7 +7,8 @@ import json
 import secrets as chance
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from contextlib import closing
+from dataclasses import dataclass, field
 from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
@@ -17,23 +18,30 @@ from idweave.core.errors import InputError
 from idweave.core.policy import FactsFrom
 from idweave.core.record import Project
 
+from .ahead import ahead
 from .assembling import assembled
 from .book import Book, joined
 from .columns import ColumnReader, Gathered, wanted
+from .events import BOUNDS, Bounds, Shelf
 from .files.blocks import blocks_of
 from .files.content import Content
 from .files.lines import Lines
 from .hashing import Secrets
 from .mapping import Columns, columns_of
+from .memory import give_back
+from .merging import event_tables, events_schema
 from .outcome import Outcome, work_out
 from .records import LINES_AT_ONCE, Asked, read_block, works_of
 from .rejecting import Rejected
 from .repeats import without_repeats
-from .said import Said, Words
+from .said import Said
 from .spreading import Spread
-from .tables import SCHEMA, SCHEMA_VERSION, event_tables, events_schema, small_tables
+from .tables import SCHEMA, SCHEMA_VERSION, schema_of, small_tables
 from .tabular import Table, is_table, opened
 from .writing import Folder
+
+SPILLED = "spilled"
+"""The folder of event columns that do not fit into memory, inside the one that is on its way."""
 
 Show = Callable[[str, int, int | None, int], None]
 """Hears of progress: the phase, how much of it is done, of how much (None: unknown), and how many
@@ -43,20 +51,21 @@ events that are."""
 @dataclass(frozen=True, slots=True)
 class Job:
     """What to resolve: files under one project's rules. ``mapping`` says what columns are;
-    ``keep`` names columns, fields or ``properties.NAME`` to carry into ``events``."""
+    ``keep`` names columns, fields or ``properties.NAME`` to carry into ``events``; ``bounds`` says
+    how much of them is in memory."""
 
     files: tuple[Path, ...]
     project: Project
     received_at_ms: int
     mapping: Mapping[str, str] = field(default_factory=dict)
     keep: tuple[str, ...] = ()
+    bounds: Bounds = BOUNDS
 
 
 @dataclass(slots=True)
 class Heard:
     """What reading came to: received = accepted + rejected + duplicates (law L4)."""
 
-    said: Said
     received: int
     duplicates: int
     untimed: int
@@ -104,10 +113,10 @@ def found_files(words: Sequence[str]) -> tuple[Path, ...]:
 class Reading:
     """Reads the files of a job, each the way it asks for."""
 
-    def __init__(self, job: Job, spread: Spread, show: Show) -> None:
-        self._job, self._spread, self._show = job, spread, show
+    def __init__(self, job: Job, spread: Spread, shelf: Shelf, show: Show) -> None:
+        self._job, self._spread, self._shelf, self._show = job, spread, shelf, show
         self._secrets = Secrets(chance.randbits(64))
-        self._book = Book(job.keep)
+        self._book = Book(job.keep, shelf)
         self._gathered: dict[tuple[str, ...], tuple[ColumnReader, Gathered]] = {}
         self._rejections: list[Rejected] = []
         self._flaws: list[InputError] = []
@@ -115,7 +124,7 @@ class Reading:
         self._received = self._untimed = self._done = 0
         self._total = sum(path.stat().st_size for path in job.files)
 
-    def read(self) -> Heard:
+    def read(self) -> tuple[Heard, Said]:
         """Read them all. What is wrong inside a file is a rejection or a flaw, never an error."""
         for path in self._job.files:
             try:
@@ -126,10 +135,8 @@ class Reading:
                 self._flaws.append(flaw)
             self._done += path.stat().st_size
             self._show("read", self._done, self._total, self._events)
-        said, sums = self._all()
-        said, duplicates = without_repeats(said, self._secrets, sums)
-        return Heard(
-            said.compacted() if duplicates else said,
+        said, duplicates = without_repeats(self._all(), self._secrets)
+        heard = Heard(
             self._received,
             duplicates,
             self._untimed,
@@ -137,6 +144,7 @@ class Reading:
             self._flaws,
             self._mappings,
         )
+        return heard, said
 
     @property
     def _events(self) -> int:
@@ -160,14 +168,16 @@ class Reading:
     def _table(self, path: Path) -> None:
         project, before = self._job.project, len(self._rejections)
         if project.policy.facts_from is FactsFrom.DISTINCT_ID:
-            fix = "Use a policy that makes facts from identities, or give records as JSON lines."
+            fix = "Give records as JSON lines (how-to: resolve files), or use another policy."
             raise InputError(f"{path}: this policy reads records by distinct_id alone.", fix=fix)
         table = opened(path, self._rejections.append)
         columns = columns_of(table.names, self._job.mapping, project.policy, str(path))
         self._mappings[str(path)] = columns
         reader, gathered = self._reader(table, columns)
         size, seen = path.stat().st_size, 0
-        chunks = table.chunks(wanted(columns, self._job.keep, table.names))
+        chunks = table.chunks(
+            wanted(columns, self._job.keep, table.names), self._job.bounds.chunk_rows
+        )
         for rows in reader.read(chunks, gathered):
             seen += rows
             part = size * seen // table.total if table.total else 0
@@ -184,31 +194,33 @@ class Reading:
         if key not in self._gathered:
             by = self._secrets, self._spread.workers
             reader = ColumnReader(self._job.project, columns, self._job.keep, by)
-            self._gathered[key] = reader, Gathered(columns)
+            self._gathered[key] = reader, Gathered(columns, self._shelf)
         return self._gathered[key]
 
-    def _all(self) -> tuple[Said, Words | None]:
-        parts, sums = [], None
-        for _, gathered in self._gathered.values():
+    def _all(self) -> Said:
+        parts = []
+        while self._gathered:
+            _, gathered = self._gathered.pop(next(iter(self._gathered)))
             self._received += gathered.received
-            if not gathered.said:
-                continue
-            said, sums = assembled(gathered, self._job.project.policy)
-            parts.append(said)
             self._rejections += gathered.rejections
+            if gathered.kinds:
+                parts.append(assembled(gathered, self._job.project.policy))
         if not self._book.is_empty or not parts:
             parts.append(self._book.said())
-        said, sums = (parts[0], sums) if len(parts) == 1 else (joined(parts), None)
-        return replace(said, events=said.events.in_one_piece()), sums
+        return joined(parts)
 
 
 def resolve_files(job: Job, out: Folder, spread: Spread, show: Show) -> tuple[Heard, Outcome]:
     """Read, resolve and write the tables of a job into a folder on its way."""
-    with ThreadPoolExecutor(1) as aside:
+    shelf = Shelf(out.unfinished / SPILLED, job.bounds)
+    with closing(shelf), ThreadPoolExecutor(1) as aside:
         digests = [(path, aside.submit(_digest, path)) for path in job.files]
-        heard = Reading(job, spread, show).read()
-        show("resolve", 0, None, len(heard.said.events))
-        outcome = work_out(heard.said, job.project.policy, spread)
+        heard, said = Reading(job, spread, shelf, show).read()
+        give_back()
+        show("resolve", 0, None, len(said.events))
+        outcome = work_out(said, job.project.policy, spread)
+        del said  # the tables need a third of it
+        give_back()
         write_tables(outcome, heard.rejections, out, show)
         out.manifest(_manifest(job, heard, out, digests))
     return heard, outcome
@@ -216,17 +228,17 @@ def resolve_files(job: Job, out: Folder, spread: Spread, show: Show) -> tuple[He
 
 def write_tables(outcome: Outcome, rejections: Sequence[Rejected], out: Folder, show: Show) -> None:
     """All tables of an answer."""
-    total, schema = len(outcome.said.events), events_schema(outcome)
+    total, schema = len(outcome.events), events_schema(outcome)
     with ThreadPoolExecutor(1) as aside:
         small = aside.submit(_write_small, outcome, rejections, out)
-        events = event_tables(outcome)
+        events = ahead(event_tables(outcome), 1)
         out.write("events", schema, events, lambda rows: show("write", rows, total, rows))
         small.result()
 
 
 def _write_small(outcome: Outcome, rejections: Sequence[Rejected], out: Folder) -> None:
-    for name, table in small_tables(outcome, rejections):
-        out.write(name, table.schema, [table], lambda _: None)
+    for name, parts in small_tables(outcome, rejections):
+        out.write(name, schema_of(name), parts, lambda _: None)
 
 
 def _digest(path: Path) -> str:

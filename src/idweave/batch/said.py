@@ -10,26 +10,15 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from idweave.core.evidence import naming
 from idweave.core.identity import Identity, Kind
 from idweave.core.policy import Policy
 
+from .arrays import NOTHING, Bytes, Flags, Ints, Longs
+from .events import Events
 from .shape import Shape
-
-Bytes = npt.NDArray[np.int8]
-Ints = npt.NDArray[np.int32]
-Longs = npt.NDArray[np.int64]
-Words = npt.NDArray[np.uint64]
-Flags = npt.NDArray[np.bool_]
-
-NOTHING = -1
-"""The shape of what links nothing, and the user of what belongs to nobody."""
-
-PIECE_BYTES_MAX = 2**31 - 2**20
-"""Arrow's texts count their bytes in 31 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +31,10 @@ class Identities:
 
     def __len__(self) -> int:
         return len(self.key)
+
+    def some(self, chosen: Flags) -> Identities:
+        """The chosen ones, in this order."""
+        return Identities(self.keys, self.key[chosen], self.values.filter(pa.array(chosen)))
 
     def of(self, numbers: Ints | Longs) -> list[Identity]:
         """These identities as the rules see them."""
@@ -82,10 +75,11 @@ class Shapes:
 
     def some(self, numbers: Ints) -> Shapes:
         """These shapes, in this order."""
-        sizes = self.sizes[numbers]
+        begins = self.starts[numbers]
+        sizes = self.starts[numbers + 1] - begins
         starts = np.concatenate(([0], np.cumsum(sizes)))
         offsets = np.arange(starts[-1]) - np.repeat(starts[:-1], sizes)
-        members = self.members[np.repeat(self.starts[:-1][numbers], sizes) + offsets]
+        members = self.members[np.repeat(begins, sizes) + offsets]
         named = self.distinct_ids.take(pa.array(numbers))
         return Shapes(self.kinds[numbers], starts, members, named)
 
@@ -103,33 +97,6 @@ class Shapes:
 
 
 @dataclass(frozen=True, slots=True)
-class Events:
-    """Events by number, in the order of the files: time in ms, shape, id, and the columns that
-    the tables should carry along."""
-
-    times: Longs
-    shapes: Ints
-    ids: pa.ChunkedArray
-    kept: pa.Table
-
-    def __len__(self) -> int:
-        return len(self.times)
-
-    def in_one_piece(self) -> Events:
-        """The same with the event ids in one array, from which single ones are taken quickly.
-        Past two gigabytes of them they stay in pieces."""
-        if self.ids.nbytes > PIECE_BYTES_MAX:
-            return self
-        return replace(self, ids=pa.chunked_array([self.ids.combine_chunks()], pa.string()))
-
-    def some(self, numbers: Longs) -> Events:
-        """These events, in this order."""
-        wanted = pa.array(numbers)
-        kept = self.kept.take(wanted) if self.kept.num_columns else self.kept
-        return Events(self.times[numbers], self.shapes[numbers], self.ids.take(wanted), kept)
-
-
-@dataclass(frozen=True, slots=True)
 class Said:
     """All that was said."""
 
@@ -139,20 +106,23 @@ class Said:
 
     def compacted(self) -> Said:
         """The same without shapes that no event has, and without identities that no shape has."""
-        counts = np.bincount(
-            self.events.shapes[self.events.shapes >= 0], minlength=len(self.shapes)
-        )
-        if counts.all() and len(np.unique(self.shapes.members)) == len(self.identities):
-            return self
-        used = np.flatnonzero(counts).astype(np.int32)
-        numbers = np.full(len(self.shapes) + 1, NOTHING, np.int32)  # -1 stays: it is the last
-        numbers[used] = np.arange(len(used), dtype=np.int32)
-        shapes = self.shapes.some(used)
-        known, members = np.unique(shapes.members, return_inverse=True)
-        identities = Identities(
-            self.identities.keys,
-            self.identities.key[known],
-            self.identities.values.take(pa.array(known)),
-        )
-        events = replace(self.events, shapes=numbers[self.events.shapes])
-        return Said(identities, replace(shapes, members=members.astype(np.int32)), events)
+        used = np.zeros(len(self.shapes) + 1, np.bool_)  # one more for what links nothing
+        for run in self.events.runs:
+            used[run.shapes] = True
+        shapes, events = self.shapes, self.events
+        if not used[:-1].all():
+            chosen = np.flatnonzero(used[:-1]).astype(np.int32)
+            shapes, events = shapes.some(chosen), events.renumbered(_renumbering(used[:-1]))
+        known = np.zeros(len(self.identities), np.bool_)
+        known[shapes.members] = True
+        if known.all():
+            return Said(self.identities, shapes, events)
+        members = _renumbering(known)[shapes.members]
+        return Said(self.identities.some(known), replace(shapes, members=members), events)
+
+
+def _renumbering(used: Flags) -> Ints:
+    """New numbers for what is used, in its order; -1 for the rest, and at the end for -1."""
+    found = np.full(len(used) + 1, NOTHING, np.int32)
+    found[:-1][used] = np.arange(int(used.sum()), dtype=np.int32)
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 from idweave.core.errors import NotFound
@@ -14,11 +15,13 @@ from idweave.engine.replaying import replay_deliveries
 from idweave.engine.ruling import Rules, rules_of
 from idweave.ports import Reader, Store
 
+from .arrays import NOTHING
 from .book import Block, Book, ShapeKey, shape_of
+from .events import Shelf
 from .outcome import work_out
 from .rejecting import Rejected
-from .run import Show, described, write_tables
-from .said import NOTHING, Said
+from .run import SPILLED, Show, described, write_tables
+from .said import Said
 from .spreading import Spread
 from .writing import Folder
 
@@ -38,21 +41,22 @@ class Source:
 def export_tables(source: Source, out: Folder, spread: Spread, show: Show) -> int:
     """Write all tables of a project; returns how many users it has."""
     project = source.projects[source.project]
-    with source.store.reader() as reader:
-        rules = rules_of(project.policy, reader, source.project)
-        said = said_by(reader, source, rules, show)
-        renamed = tuple(_renamed(reader, source.project))
-        stated = sum(row.removed_ms is None for row in reader.operators(source.project))
-    outcome = replace(work_out(said, rules.policy, spread), renamed=renamed)
-    write_tables(outcome, _rejections(source), out, show)
+    with closing(Shelf(out.unfinished / SPILLED)) as shelf:
+        with source.store.reader() as reader:
+            rules = rules_of(project.policy, reader, source.project)
+            said = said_by(reader, source, rules, (Book(shelf=shelf), show))
+            renamed = tuple(_renamed(reader, source.project))
+            stated = sum(row.removed_ms is None for row in reader.operators(source.project))
+        outcome = replace(work_out(said, rules.policy, spread), renamed=renamed)
+        write_tables(outcome, _rejections(source), out, show)
     out.manifest(described(project, out) | {"operator_facts": stated})
     return len(outcome.users.names)
 
 
-def said_by(reader: Reader, source: Source, rules: Rules, show: Show) -> Said:
+def said_by(reader: Reader, source: Source, rules: Rules, into: tuple[Book, Show]) -> Said:
     """What a store accepted of a project, under the rules with what operators stated. Each event is
     in its log once; those that they took out link nothing."""
-    book, count = Book(), 0
+    (book, show), count = into, 0
     believed = {name: replace(one, token=None) for name, one in source.projects.items()}
     for delivery in replay_deliveries(reader, Door(believed)):
         shapes: dict[ShapeKey, int] = {}

@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 
 from idweave.core.resolve import first_name
 
-from .ordering import by_text, by_time
-from .outcome import Outcome
+from .arrays import Ints, Longs
+from .ordering import by_text
+from .outcome import Outcome, Users
 from .rejecting import Rejected
-from .said import Ints, Longs
 
 SCHEMA_VERSION = 1
 """Goes up when a column is renamed, removed or changes its meaning; not for new columns."""
@@ -66,21 +66,36 @@ SCHEMA: dict[str, tuple[tuple[str, pa.DataType], ...]] = {
 """Every table with its columns. ``canonical_id`` is text: as a number it would lose its last digits
 in every tool that reads a column with gaps as floating point."""
 
-EVENTS_AT_ONCE = 1_000_000
-"""Events of one row group: some 60 MB in memory."""
+
+ROWS_AT_ONCE = 500_000
+"""Rows of one row group: some 50 MB in memory."""
+
+Parts = Iterator[pa.Table]
 
 
-def small_tables(
-    outcome: Outcome, rejections: Sequence[Rejected]
-) -> Iterator[tuple[str, pa.Table]]:
-    """All tables but ``events``, each sorted."""
-    called = pc.cast(pa.array(outcome.users.names), TEXT)
-    yield "identities", _identities(outcome, called)
-    yield "users", _users(outcome, called)
-    yield "redirects", _redirects(outcome)
-    yield "refusals", _refusals(outcome, called)
+def small_tables(outcome: Outcome, rejections: Sequence[Rejected]) -> Iterator[tuple[str, Parts]]:
+    """All tables but ``events`` (:mod:`.merging`), each sorted and in parts."""
+    yield "identities", _identities(outcome)
+    yield "users", _users(outcome)
+    yield "redirects", iter([_redirects(outcome)])
+    yield "refusals", iter([_refusals(outcome)])
     columns = zip(*sorted(rejections, key=_place), strict=True) if rejections else [()] * 8
-    yield "rejections", _table("rejections", list(columns))
+    yield "rejections", iter([_table("rejections", list(columns))])
+
+
+def schema_of(name: str) -> pa.Schema:
+    """The columns of a table as they are promised."""
+    return pa.schema(list(SCHEMA[name]))
+
+
+def called(users: Users, numbers: Ints | Longs) -> pa.Array:
+    """The names of users; null for -1."""
+    names = pa.array(users.names).take(pa.array(numbers, mask=numbers < 0))
+    return pc.cast(names, TEXT)
+
+
+def _parts(rows: Longs) -> Iterator[Longs]:
+    return (rows[start : start + ROWS_AT_ONCE] for start in range(0, len(rows), ROWS_AT_ONCE))
 
 
 def _place(one: Rejected) -> tuple[str, int, int]:
@@ -88,23 +103,18 @@ def _place(one: Rejected) -> tuple[str, int, int]:
 
 
 def _table(name: str, columns: Sequence[Any]) -> pa.Table:
-    fields = SCHEMA[name]
+    schema = schema_of(name)
     arrays = [
         column.cast(kind)
         if isinstance(column, pa.Array | pa.ChunkedArray)
         else pa.array(column, kind)
-        for column, (_, kind) in zip(columns, fields, strict=True)
+        for column, kind in zip(columns, schema.types, strict=True)
     ]
-    return pa.table(arrays, schema=pa.schema(list(fields)))
+    return pa.table(arrays, schema=schema)
 
 
 def _sorted(table: pa.Table, *names: str) -> pa.Table:
     return table.sort_by([(name, "ascending") for name in names])
-
-
-def _taken(values: pa.Array, numbers: Ints | Longs) -> pa.Array:
-    """The values at these places; null at -1."""
-    return values.take(pa.array(numbers, mask=numbers < 0))
 
 
 def _times(times: Longs) -> pa.Array:
@@ -112,31 +122,31 @@ def _times(times: Longs) -> pa.Array:
 
 
 def _identity_columns(outcome: Outcome, numbers: Longs) -> tuple[pa.Array, pa.Array]:
-    identities = outcome.said.identities
+    identities = outcome.identities
     keys = pa.array(identities.keys, TEXT).take(pa.array(identities.key[numbers]))
     return keys, identities.values.take(pa.array(numbers))
 
 
-def _identities(outcome: Outcome, called: pa.Array) -> pa.Table:
+def _identities(outcome: Outcome) -> Parts:
     stays = outcome.stays
-    rows = _by_identity(outcome)
-    numbers = stays.identities[rows]
-    key, value = _identity_columns(outcome, numbers)
-    columns = (
-        key,
-        value,
-        _taken(called, stays.users[rows]),
-        _times(outcome.first_ms[numbers]),
-        _times(outcome.last_ms[numbers]),
-        stays.lives[rows],
-        _times(stays.left_ms[rows]),
-    )
-    return _table("identities", columns)
+    for rows in _parts(_by_identity(outcome)):
+        numbers = stays.identities[rows]
+        key, value = _identity_columns(outcome, numbers)
+        columns = (
+            key,
+            value,
+            called(outcome.users, stays.users[rows]),
+            _times(outcome.first_ms[numbers]),
+            _times(outcome.last_ms[numbers]),
+            stays.lives[rows],
+            _times(stays.left_ms[rows]),
+        )
+        yield _table("identities", columns)
 
 
 def _by_identity(outcome: Outcome) -> Longs:
     """The stays by key, value and life."""
-    identities, stays = outcome.said.identities, outcome.stays
+    identities, stays = outcome.identities, outcome.stays
     place = np.empty(len(identities), np.int64)
     done = 0
     for _, key in sorted((name, key) for key, name in enumerate(identities.keys)):
@@ -146,32 +156,31 @@ def _by_identity(outcome: Outcome) -> Longs:
     return np.lexsort((stays.lives, place[stays.identities]))
 
 
-def _users(outcome: Outcome, called: pa.Array) -> pa.Table:
-    users, stays, events = outcome.users, outcome.stays, outcome.said.events
-    count = len(users.names)
-    first, last = np.full(count, np.iinfo(np.int64).max), np.full(count, -1, np.int64)
-    some = outcome.seen >= 0
-    owners, times = outcome.seen[some], events.times[some]
-    np.minimum.at(first, owners, times)
-    np.maximum.at(last, owners, times)
+def _users(outcome: Outcome) -> Parts:
+    users, stays, spans = outcome.users, outcome.stays, outcome.spans
     held = stays.users >= 0
     is_former = stays.left_ms >= 0
-    columns = (
-        called,
-        events.ids.take(pa.array(users.founders)),
-        events.times[users.founders],
-        np.bincount(stays.users[held & ~is_former], minlength=count),
-        np.bincount(stays.users[held & is_former], minlength=count),
-        np.bincount(owners, minlength=count),
-        _times(np.where(last < 0, -1, first)),
-        _times(last),
-    )
-    return _table("users", columns).take(pa.array(np.argsort(users.names)))
+    count = len(users.names)
+    identities = np.bincount(stays.users[held & ~is_former], minlength=count)
+    former = np.bincount(stays.users[held & is_former], minlength=count)
+    founded = outcome.events.times_of(users.founders)
+    for rows in _parts(np.argsort(users.names)):
+        columns = (
+            called(users, rows),
+            users.founder_ids.take(pa.array(rows)),
+            founded[rows],
+            identities[rows],
+            former[rows],
+            spans.counts[rows],
+            _times(spans.firsts[rows]),
+            _times(spans.lasts[rows]),
+        )
+        yield _table("users", columns)
 
 
 def _redirects(outcome: Outcome) -> pa.Table:
     users = outcome.users
-    founding = outcome.said.events.ids.take(pa.array(users.merged)).to_pylist()
+    founding = outcome.events.ids_of(users.merged).to_pylist()
     old = np.fromiter(map(first_name, founding), np.int64, len(founding))
     lead = users.names[users.merged_into]
     taken = {*old.tolist(), *users.names.tolist()} if outcome.renamed else set()
@@ -183,43 +192,16 @@ def _redirects(outcome: Outcome) -> pa.Table:
     return _table("redirects", tuple(columns))
 
 
-def _refusals(outcome: Outcome, called: pa.Array) -> pa.Table:
-    refused, ids = outcome.refused, outcome.said.events.ids
+def _refusals(outcome: Outcome) -> pa.Table:
+    refused, events = outcome.refused, outcome.events
     key, value = _identity_columns(outcome, refused.identities)
     columns = (
-        _taken(called, refused.homes),
+        called(outcome.users, refused.homes),
         key,
         value,
         refused.reasons,
-        ids.take(pa.array(refused.firsts)),
-        ids.take(pa.array(refused.lasts)),
+        events.ids_of(refused.firsts),
+        events.ids_of(refused.lasts),
         refused.counts,
     )
     return _sorted(_table("refusals", columns), "canonical_id", "key", "value", "reason")
-
-
-def events_schema(outcome: Outcome) -> pa.Schema:
-    """The columns of ``events``: the promised ones, then those that were carried along."""
-    return pa.schema([*SCHEMA["events"], *outcome.said.events.kept.schema])
-
-
-def event_tables(outcome: Outcome) -> Iterator[pa.Table]:
-    """All events by time and event id, a row group at a time."""
-    events = outcome.said.events
-    order = by_time(events)
-    called = pc.cast(pa.array(outcome.users.names), TEXT)
-    schema = events_schema(outcome)
-    for start in range(0, len(events), EVENTS_AT_ONCE):
-        end = min(start + EVENTS_AT_ONCE, len(events))
-        rows = np.arange(start, end) if order is None else order[start:end]
-        some = pa.array(rows)
-        seen, latest = outcome.seen[rows], outcome.latest[rows]
-        owners = _taken(called, seen)
-        columns = [
-            events.ids.take(some),
-            pa.array(events.times[rows]).cast(TIME),
-            owners,
-            owners if (seen == latest).all() else _taken(called, latest),
-            *(column.take(some) for column in events.kept.columns),
-        ]
-        yield pa.table(columns, schema=schema)

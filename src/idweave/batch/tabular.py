@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,8 +20,8 @@ PARQUET_MAGIC = b"PAR1"
 CSV_ENDS = (".csv", ".tsv")
 PACKED_ENDS = (".gz", ".zst")
 
-ROWS_AT_ONCE = 1_000_000
-"""Rows of one chunk: some 100 MB of ids; row groups are read in parts of it."""
+READ_BYTES = 1024 * 1024
+"""What is read of each column of a row group at once."""
 
 CSV_BLOCK_BYTES = 16 * 1024 * 1024
 
@@ -35,16 +34,14 @@ class Chunk(NamedTuple):
     table: pa.Table
 
 
-Load = Callable[[], Chunk]
-"""Reads one chunk, in whatever thread calls it. Raises InputError where the file is damaged."""
-
-
 class Table(NamedTuple):
-    """One open file: its columns, and its chunks with only those that are asked for."""
+    """One open file: its columns, and its chunks with only those columns that are asked for
+    (in Parquet of so many rows), which
+    raise InputError where the file is damaged."""
 
     file: str
     names: list[str]
-    chunks: Callable[[Sequence[str]], Iterator[Load]]
+    chunks: Callable[[Sequence[str], int], Iterator[Chunk]]
     total: int | None
 
 
@@ -79,41 +76,20 @@ def _damaged(file: str, row: int, error: Exception) -> InputError:
 
 
 def _parquet(path: Path) -> Table:
-    reader = pq.ParquetFile(path)
-    meta = reader.metadata
+    with pq.ParquetFile(path) as reader:
+        names, total = reader.schema_arrow.names, reader.metadata.num_rows
 
-    def chunks(names: Sequence[str]) -> Iterator[Load]:
-        first = 1
-        for groups, rows in _parts(
-            [meta.row_group(n).num_rows for n in range(meta.num_row_groups)]
-        ):
-            yield partial(_groups, path, groups, first, list(names))
-            first += rows
+    def chunks(wanted: Sequence[str], rows: int) -> Iterator[Chunk]:
+        row = 1
+        try:
+            with pq.ParquetFile(path, pre_buffer=False, buffer_size=READ_BYTES) as reader:
+                for batch in reader.iter_batches(rows, columns=wanted, use_threads=False):
+                    yield Chunk(str(path), row, pa.Table.from_batches([batch]))
+                    row += batch.num_rows
+        except (pa.ArrowInvalid, OSError) as error:
+            raise _damaged(str(path), row - 1, error) from None
 
-    return Table(str(path), reader.schema_arrow.names, chunks, meta.num_rows)
-
-
-def _parts(sizes: Sequence[int]) -> Iterator[tuple[list[int], int]]:
-    """Neighbouring row groups that make a chunk together, and their rows."""
-    groups: list[int] = []
-    rows = 0
-    for number, size in enumerate(sizes):
-        if groups and rows + size > ROWS_AT_ONCE:
-            yield groups, rows
-            groups, rows = [], 0
-        groups.append(number)
-        rows += size
-    if groups:
-        yield groups, rows
-
-
-def _groups(path: Path, groups: list[int], first: int, names: list[str]) -> Chunk:
-    try:
-        with pq.ParquetFile(path) as reader:
-            table = reader.read_row_groups(groups, columns=names, use_threads=False)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise _damaged(str(path), first - 1, error) from None
-    return Chunk(str(path), first, table)
+    return Table(str(path), names, chunks, total)
 
 
 def _csv(path: Path, begin: bytes, refuse: Callable[[Rejected], None]) -> Table:
@@ -140,13 +116,13 @@ def _csv(path: Path, begin: bytes, refuse: Callable[[Rejected], None]) -> Table:
     )
     read = pcsv.ReadOptions(use_threads=False, block_size=CSV_BLOCK_BYTES)
 
-    def chunks(wanted: Sequence[str]) -> Iterator[Load]:
+    def chunks(wanted: Sequence[str], _: int) -> Iterator[Chunk]:
         convert.include_columns = list(wanted)
         row = 1
         try:
             with pcsv.open_csv(_stream(path, begin), read, parse, convert) as batches:
                 for batch in batches:
-                    yield partial(Chunk, str(path), row, pa.Table.from_batches([batch]))
+                    yield Chunk(str(path), row, pa.Table.from_batches([batch]))
                     row += batch.num_rows
         except (pa.ArrowInvalid, OSError) as error:
             raise _damaged(str(path), row - 1, error) from None

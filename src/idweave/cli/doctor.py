@@ -17,6 +17,7 @@ from idweave.core.errors import IdweaveError
 from idweave.engine.engine import Engine
 from idweave.stores import OpenStore
 from idweave.stores.sqlite.health import NEWEST_VERSION, Health, examine, held_by
+from idweave.stores.sqlite.store import filling_path
 
 from .applying import fix_of
 from .exits import Exit
@@ -132,6 +133,7 @@ def store(session: Session, quick: bool) -> Findings:  # noqa: FBT001 - a row of
         yield Finding(Level.WARN, "store", "It is in memory: it ends with its process.", fix)
         return
     yield from _room(path)
+    yield from _unfinished(path)
     if not path.exists():
         fix = "`idweave serve` or `idweave import` makes it; or name another with --store."
         yield Finding(Level.WARN, "store", f"There is none at {path} yet.", fix)
@@ -155,6 +157,19 @@ def _room(path: Path) -> Findings:
     level = Level.OK if free >= ROOM_WARN_BYTES else Level.WARN
     level = Level.FAIL if free < ROOM_FAIL_BYTES else level
     yield Finding(level, "disk", f"{bytes_text(free)} free", fix)
+
+
+def _unfinished(path: Path) -> Findings:
+    """What an import fills, or has left when it was killed."""
+    left = filling_path(path)
+    if not left.exists():
+        return
+    size, pid = bytes_text(left.stat().st_size), held_by(path)
+    if pid:
+        yield Finding(Level.OK, "store", f"process {pid} fills it: {size} in {left}")
+        return
+    fix = "Import again: that deletes it and begins anew."
+    yield Finding(Level.WARN, "store", f"a killed import left {left}, {size}", fix)
 
 
 def _file(path: Path, health: Health) -> Findings:

@@ -46,7 +46,7 @@ MEANINGS = {
     Exit.STORE: "The store is busy, full, of another version or damaged; nothing was half-written.",
     Exit.REJECTED: "All was read, and some of it was rejected; it is kept with its reason.",
     Exit.BUG: "A bug in idweave; the message says where its details are.",
-    Exit.STOPPED: "Stopped with Ctrl-C; what was done so far is kept.",
+    Exit.STOPPED: "Stopped with Ctrl-C; the message says what is kept.",
 }
 
 EXIT_OF: dict[type[IdweaveError], Exit] = {

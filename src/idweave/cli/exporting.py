@@ -11,10 +11,11 @@ import typer
 from idweave.core.errors import InputError, NotFound
 from idweave.engine.access import export_person
 
+from .exits import Exit
 from .keys import identity_typed
 from .offering import offer
 from .output import exact_stdout, number_text
-from .resolving import ForceOption, FormatOption, known_format, shown
+from .resolving import ForceOption, FormatOption, known_format, shown, stopped
 from .session import Session
 
 app = typer.Typer()
@@ -32,7 +33,7 @@ def export(
     ] = None,
     form: FormatOption = "parquet",
     force: ForceOption = False,
-) -> None:
+) -> Exit:
     """Every user of a project, then every refusal, as sorted JSON lines; always JSON.
 
     The same graph gives the same bytes: compare two with diff. With --tables its users,
@@ -45,15 +46,18 @@ def export(
       idweave export --tables users
     """
     if tables is not None:
-        _export_tables(session, tables, known_format(form), force=force)
-        return
+        try:
+            _export_tables(session, tables, known_format(form), force=force)
+        except KeyboardInterrupt:
+            return stopped(session.output)
+        return Exit.DONE
     with session.reading() as engine:
         lines = engine.export(session.project_name)
         if out is None:
             exact_stdout()
             for line in lines:
                 sys.stdout.write(line + "\n")
-            return
+            return Exit.DONE
         count = 0
         try:
             with out.open("w", encoding="utf-8", newline="\n") as file:
@@ -66,6 +70,7 @@ def export(
     if session.output.json:
         session.output.document({"file": str(out), "lines": count})
     session.output.say(f"{out}: {number_text(count)} lines.")
+    return Exit.DONE
 
 
 def _export_tables(session: Session, tables: Path, form: str, *, force: bool) -> None:

@@ -93,13 +93,22 @@ def resolve(
     job = Job(found_files(files), project, clock(), mapping, kept)
     output = session.output
     form = known_format(form)
-    with (
-        spread(workers) as many,
-        folder(out, form=form, force=force) as made,
-        shown(output) as show,
-    ):
-        heard, outcome = resolve_files(job, made, many, show)
+    try:
+        with (
+            spread(workers) as many,
+            folder(out, form=form, force=force) as made,
+            shown(output) as show,
+        ):
+            heard, outcome = resolve_files(job, made, many, show)
+    except KeyboardInterrupt:
+        return stopped(output)
     return _summary(heard, outcome, made, output)
+
+
+def stopped(output: Output) -> Exit:
+    """Say what Ctrl-C left of tables: nothing."""
+    output.note("stopped: no tables were written, and older ones are as they were; run it again")
+    return Exit.STOPPED
 
 
 def _project(session: Session, policy: str | None) -> Project:
@@ -182,6 +191,6 @@ def _say(heard: Heard, outcome: Outcome, made: Folder, output: Output) -> None:
     tables = [(f"{name}.{made.form}", number_text(count)) for name, count in made.rows.items()]
     output.table(("table", "rows"), tables, right=("rows",))
     output.say()
-    share = 100 * outcome.contested_facts / max(len(outcome.said.events), 1)
+    share = 100 * outcome.contested_facts / max(len(outcome.events), 1)
     output.say(f"{made.path}: {number_text(len(outcome.users.names))} users.", style="bold")
     output.say(f"Order mattered for {share:.1f} % of the events; the rest just unite.")

@@ -90,15 +90,11 @@ def _associate(scene: Scene) -> Outcome:
     if brought is not scene.brought:
         scene = scene._replace(brought=brought)
     home = _home(scene)
-    moved = list[tuple[Identity, User]]()
-    for identity in brought[1:]:
-        owner = graph.owner.get(identity)
-        home = _bring(scene, home, identity)
-        if owner is not None and graph.find(owner) != home == graph.owner.get(identity):
-            moved.append((identity, owner))
     if scene.policy.has_followers:
-        follow(scene, home, moved)
-        go_by(scene, home)
+        home = _bring_along(scene, home)
+    else:
+        for identity in brought[1:]:
+            home = _bring(scene, home, identity)
     for reason, aside in ((Reason.UNBOUND, unbound), (Reason.CROWDED, crowded)):
         for identity in aside:
             if graph.owner.get(identity) != home:
@@ -165,6 +161,20 @@ def _bring(scene: Scene, home: User, identity: Identity) -> User:
     if owner is not None:
         leave(scene, identity)
     join(scene, home, identity)
+    return home
+
+
+def _bring_along(scene: Scene, home: User) -> User:
+    """§4, step 4 and what follows it: all further identities of the fact, then what goes by those
+    that moved; returns home."""
+    graph, moved = scene.graph, list[tuple[Identity, User]]()
+    for identity in scene.brought[1:]:
+        owner = graph.owner.get(identity)
+        home = _bring(scene, home, identity)
+        if owner is not None and graph.find(owner) != home == graph.owner.get(identity):
+            moved.append((identity, owner))
+    follow(scene, home, moved)
+    go_by(scene, home)
     return home
 
 
