@@ -72,6 +72,7 @@ def _project(reader: Reader, project: str, marks: HighMarks) -> dict[str, Any]:
         "groups": reader.groups(project),
         "unlinked": reader.unlinked(project),
         "operators": reader.operators(project),
+        "policies": reader.policies(project),
         "largest": reader.largest(project, MANY),
         "largest 2": reader.largest(project, 2),
         "tallies": reader.tallies(project),

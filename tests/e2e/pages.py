@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-BLOCK = re.compile(r"```(console|jsonl) ?(\S*)\n(.*?)```", re.DOTALL)
+BLOCK = re.compile(r"^```(console|jsonl|toml) ?(\S*)\n(.*?)```", re.DOTALL | re.MULTILINE)
 IDWEAVE = re.compile(r"^(\.venv/bin/)?idweave ")
 
 SIZE = re.compile(r'(takes |"store_bytes":)[\d.]+( [KM]iB)?')
@@ -27,8 +27,8 @@ def files_and_commands(text: str) -> list[tuple[str, str] | Typed]:
     """The files and commands of a page in its order."""
     found: list[tuple[str, str] | Typed] = []
     for kind, name, block in BLOCK.findall(text):
-        if kind == "jsonl":
-            found.append((name, block))
+        if kind != "console":
+            found += [(name, block)] if name else []
             continue
         for part in re.split(r"(?m)^\$ ", block)[1:]:
             command, _, shown = part.partition("\n")

@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
@@ -51,7 +52,7 @@ class FailingStore(MemoryStore):
         self.open = threading.Event()
         self.open.set()
 
-    def commit(self, changes: Changes) -> None:
+    def commit(self, changes: Changes | Iterable[Changes]) -> None:
         assert self.open.wait(WAIT_S), "nobody let the commit go on"
         if self.is_full:
             raise StoreFull("There is no room.", fix="Make some.")

@@ -150,6 +150,10 @@ def test_a_rejection_that_the_policy_now_admits_leaves_the_list(store: Path) -> 
     text = 'extends = "sensors"\n[[keys]]\nkey = "$identity_loyalty"\n'
     Path("p.toml").write_text(text, "utf-8")
     Path("idweave.toml").write_text('[projects.default]\npolicy = "p.toml"', "utf-8")
+    retried = ask(store, "rejections", "retry", "--json")
+    assert (retried.code, retried.json["accepted"]) == (5, 0)
+    assert "`idweave policy apply p.toml` puts it in force" in retried.err
+    assert ask(store, "policy", "apply", "p.toml", "--reason", "loyalty cards").code == 0
     assert ask(store, "rejections", "retry", "--json").json["accepted"] == 1
     assert ask(store, "rejections", "list", "--json").json["rejections"] == []
     assert ask(store, "lookup", "loyalty", "L-1").code == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -44,9 +44,10 @@ class WatchedStore(MemoryStore):
         self.failing: StoreError | None = None
         self.sizes: list[int] = []
 
-    def commit(self, changes: Changes) -> None:
+    def commit(self, changes: Changes | Iterable[Changes]) -> None:
         self.reached.set()
         assert self.open.wait(10), "nobody let the commit go on"
+        assert isinstance(changes, Changes)
         self.sizes.append(len(changes.payloads))
         if self.failing is not None:
             raise self.failing

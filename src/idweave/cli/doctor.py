@@ -19,6 +19,7 @@ from idweave.stores import OpenStore
 from idweave.stores.sqlite.health import NEWEST_VERSION, Health, examine, held_by
 from idweave.stores.sqlite.store import filling_path
 
+from .applying import fix_of
 from .exits import Exit
 from .listening import port_findings
 from .offering import offer
@@ -214,6 +215,9 @@ def _log(health: Health) -> Findings:
 def _content(session: Session, opened: OpenStore) -> Findings:
     engine = Engine(opened, session.projects, clock=clock)
     yield from _counts(session, engine)
+    for name in engine.unapplied():
+        text = f"{name}: the configuration names another policy than the one in force"
+        yield Finding(Level.WARN, "policy", text, fix_of(session, name))
     newest = opened.high_marks().payload
     with opened.reader() as reader:
         said = reader.payload(newest) if newest else None

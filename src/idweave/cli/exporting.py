@@ -91,7 +91,7 @@ def _export_tables(session: Session, tables: Path, form: str, *, force: bool) ->
         folder(tables, form=form, force=force) as made,
         shown(session.output) as show,
     ):
-        users = export_tables(Source(store, session.projects, project), made, many, show)
+        users = export_tables(Source(store, session.in_force, project), made, many, show)
     if session.output.json:
         session.output.document({"out": str(tables), "rows": made.rows})
     session.output.say(f"{tables}: {number_text(users)} users.")

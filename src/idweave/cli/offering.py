@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from idweave.core.errors import InputError
 from idweave.engine.engine import PAGE_MAX
@@ -75,9 +76,21 @@ def number_typed(word: str | None, name: str) -> int:
     raise InputError(f"{word[:50]!r} is not a {name}.", fix=fix)
 
 
-def group(name: str, about: str) -> typer.Typer:
-    """A group of commands; without one of them it shows its help."""
-    return typer.Typer(name=name, help=about, no_args_is_help=True, rich_markup_mode="rich")
+class Listing(TyperGroup):
+    """A group that lists where no command is named."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As click does it, with ``list`` before options that stand alone."""
+        is_named = bool(args) and (args[0] == "--help" or not args[0].startswith("-"))
+        return super().parse_args(ctx, args if is_named else ["list", *args])
+
+
+def group(name: str, about: str, *, kind: type[TyperGroup] = TyperGroup) -> typer.Typer:
+    """A group of commands; without one of them it shows its help, or does what its kind says."""
+    is_plain = kind is TyperGroup
+    return typer.Typer(
+        name=name, help=about, no_args_is_help=is_plain, rich_markup_mode="rich", cls=kind
+    )
 
 
 def offer(

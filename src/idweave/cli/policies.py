@@ -12,6 +12,7 @@ import typer
 from idweave.config import load_policy
 from idweave.core.policy import KeyRule, Policy
 from idweave.core.policy_file import PRESETS, SWITCHES, preset_text
+from idweave.core.policy_text import policy_text, same_rules
 
 from .exits import Exit
 from .offering import group, offer
@@ -33,7 +34,7 @@ def show(
         str | None,
         typer.Argument(
             metavar="[PRESET|FILE]",
-            help=f"A policy file, or: {', '.join(PRESETS)}; none: that of the project.",
+            help=f"A policy file, or: {', '.join(PRESETS)}; none: the one in force.",
         ),
     ] = None,
     *,
@@ -46,15 +47,28 @@ def show(
       idweave policy show sensors > shop.toml
       idweave policy show shop.toml --table
     """
-    name = policy or session.settings.project(session.project_name).policy
-    loaded, output = load_policy(name), session.output
+    output = session.output
+    loaded = load_policy(policy) if policy else session.policy(session.project_name)
     if output.json:
         output.document(policy_json(loaded))
     elif table:
         _show_table(loaded, output)
+    elif policy is None:
+        output.console.file.write(_own_text(session, loaded))
     else:
-        text = preset_text(name) if name in PRESETS else Path(name).read_text("utf-8-sig")
-        output.console.file.write(text)
+        output.console.file.write(_file_text(policy))
+
+
+def _file_text(policy: str) -> str:
+    return preset_text(policy) if policy in PRESETS else Path(policy).read_text("utf-8-sig")
+
+
+def _own_text(session: Session, loaded: Policy) -> str:
+    """The policy in force as a file: as people wrote it, where the configuration names it."""
+    configured = session.settings.project(session.project_name).policy
+    if same_rules(load_policy(configured), loaded):
+        return _file_text(configured)
+    return policy_text(loaded)
 
 
 def policy_json(policy: Policy) -> dict[str, Any]:

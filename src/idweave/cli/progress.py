@@ -12,13 +12,14 @@ from .output import Output, number_text
 class Bar(Protocol):
     """Shows how far something is."""
 
-    def show(self, done: int, count: int = 0) -> None:
-        """``done`` of the total, and how many things that were."""
+    def show(self, done: int, count: int = 0, total: int | None = None) -> None:
+        """``done`` of the total, and how many things that were; the total, where it is known only
+        now."""
         ...
 
 
 class _Silent:
-    def show(self, done: int, count: int = 0) -> None:
+    def show(self, done: int, count: int = 0, total: int | None = None) -> None:
         pass
 
 
@@ -48,9 +49,10 @@ def progress(output: Output, title: str, total: int | None, *, things: str) -> I
         task = shown.add_task(title, total=total, count="")
 
         class Shown:
-            def show(self, done: int, count: int = 0) -> None:
+            def show(self, done: int, count: int = 0, total: int | None = None) -> None:
                 elapsed = shown.tasks[0].elapsed or 0
                 rate = f", {number_text(int(count / elapsed))}/s" if elapsed > 1 else ""
-                shown.update(task, completed=done, count=f"{number_text(count)} {things}{rate}")
+                said = f"{number_text(count)} {things}{rate}"
+                shown.update(task, completed=done, count=said, total=total)
 
         yield Shown()

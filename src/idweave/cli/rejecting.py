@@ -6,12 +6,17 @@ from typing import Annotated
 
 import typer
 
+from .applying import warn_unapplied
 from .exits import Exit
-from .offering import CursorOption, LimitOption, group, number_typed, offer
+from .offering import CursorOption, LimitOption, Listing, group, number_typed, offer
 from .output import Output, as_json, number_text, time_text, visible
 from .session import Session
 
-app = group("rejections", "Records that were kept and not believed: list them, try them again.")
+app = group(
+    "rejections",
+    "Records that were kept and not believed: list them (also without a word), try them again.",
+    kind=Listing,
+)
 
 RAW_SHOWN = 60
 """Characters of a raw record in a table; JSON has it whole."""
@@ -86,6 +91,7 @@ def retry(session: Session, ids: IdsArgument = None) -> Exit:
     """
     output = session.output
     with session.writing(create=False) as engine:
+        warn_unapplied(engine, session)
         done = engine.retry_rejections(session.project, ids or None)
     if output.json:
         output.document(done)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
@@ -42,7 +42,7 @@ class Watched:
         self._tell = tell
         self._commits = 0
 
-    def commit(self, changes: Changes) -> None:
+    def commit(self, changes: Changes | Iterable[Changes]) -> None:
         """See :class:`idweave.ports.Store`."""
         self._store.commit(changes)
         self._commits += 1
@@ -145,7 +145,7 @@ def _tell(names: list[str], count: int, first: list[Difference], output: Output)
         for row in first:
             for text in _said(row):
                 output.say(visible(text))
-        output.say("A policy that changed since explains some; else this is a bug: report it.")
+        output.say("This is a bug, or the store was damaged: `idweave doctor` tells; report it.")
     return Exit.FAILED if count else Exit.DONE
 
 

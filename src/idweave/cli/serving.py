@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from typing import Annotated
 
 import typer
 
 from idweave.config import FILE_NAME, server_settings
 
+from .applying import fix_of
 from .offering import offer
 from .output import visible
 from .session import Session
@@ -38,7 +40,7 @@ def serve(
       idweave serve
       idweave serve --collector-port 9000 --api-port 9001
     """
-    from idweave.server.logs import configure_logging
+    from idweave.server.logs import configure_logging, log
     from idweave.server.running import Running
     from idweave.server.running import serve as run_server
 
@@ -63,6 +65,9 @@ def serve(
 
     configure_logging()
     with session.writing() as engine:
+        for project in engine.unapplied():
+            text = "another policy is in force than the configuration names"
+            log(logging.WARNING, text, project=project, fix=fix_of(session, project))
         run_server(engine, settings, ready=ready)
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from idweave.config import PROJECT_VARIABLE, Settings, load_projects, load_settings
-from idweave.core.errors import InputError
+from idweave.core.errors import InputError, StoreVersion
 from idweave.core.policy import Policy
 from idweave.core.record import Project
 from idweave.engine.engine import Engine
+from idweave.engine.inforce import projects_in_force
 from idweave.stores import OpenStore, filling, is_fresh, open_store
 
 from .output import Output
@@ -57,10 +58,23 @@ class Session:
         fix = f"Add --project with one of: {', '.join(declared)}."
         raise InputError("Several projects are declared, and none is the default.", fix=fix)
 
+    @cached_property
+    def in_force(self) -> dict[str, Project]:
+        """The declared projects, each with the policy in force: that of the store, where it has
+        one."""
+        path = store_path(self.settings.store_url)
+        if path is None or not path.is_file():
+            return self.projects
+        try:
+            with self.opened(read_only=True) as store:
+                return projects_in_force(store, self.projects)
+        except StoreVersion:  # an older one knows of no policies; a newer one is refused when used
+            return self.projects
+
     def policy(self, project: str) -> Policy:
-        """The rules of a declared project; raises NotFound."""
+        """The rules in force in a declared project; raises NotFound."""
         self.settings.project(project)
-        return self.projects[project].policy
+        return self.in_force[project].policy
 
     @contextmanager
     def reading(self) -> Iterator[Engine]:

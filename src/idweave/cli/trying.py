@@ -46,11 +46,11 @@ def simulate_events(
     Example:
       idweave simulate "mp_id: d1" "login login_id: alice, mp_id: d1" "login_id: bob, mp_id: d1"
     """
-    name = policy or session.settings.project(session.project_name).policy
+    rules = load_policy(policy) if policy else session.policy(session.project_name)
     lines = event or [line for line in sys.stdin if line.strip()]
-    steps, output = simulate(lines, load_policy(name)), session.output
+    steps, output = simulate(lines, rules), session.output
     if output.json:
-        output.document({"policy": name, "steps": steps})
+        output.document({"policy": policy or rules.name, "steps": steps})
         return
     for step in steps:
         _show_step(step, output)
@@ -91,10 +91,11 @@ def try_policy(
     if output.json:
         output.document(found)
         return
-    _show_trial(found, output)
+    show_trial(found, output)
 
 
-def _show_trial(found: WhatIf, output: Output) -> None:
+def show_trial(found: WhatIf, output: Output) -> None:
+    """What a policy would change, in tables."""
     output.say(f"{number_text(found.events)} events of {visible(found.project)}", style="bold")
     rows = [
         (name, number_text(getattr(found.before, name)), number_text(getattr(found.after, name)))

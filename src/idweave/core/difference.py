@@ -115,7 +115,7 @@ def together(differences: Iterable[Difference]) -> Difference:
         gone=tuple(sorted(one for part in parts for one in part.gone)),
         merged=tuple(sorted(one for part in parts for one in part.merged)),
         split=tuple(sorted(one for part in parts for one in part.split)),
-        renamed=tuple(sorted(one for part in parts for one in part.renamed)),
+        renamed=tuple(sorted((r for part in parts for r in part.renamed), key=lambda r: r[::-1])),
         moved=tuple(sorted((m for part in parts for m in part.moved), key=lambda m: m.identity)),
         refusals={reason: more for reason, more in sorted(refusals.items()) if more},
     )

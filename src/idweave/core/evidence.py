@@ -196,7 +196,7 @@ def naming(distinct_id: str, policy: Policy) -> str:
 
 
 def _undefined(key: str) -> Rejection:
-    fix = "Declare the key in the project's policy, then retry the rejection; or mend the sender."
+    fix = "Declare the key and apply the policy, then retry the rejection; or mend the sender."
     if is_reserved(key):
         fix = "This word is reserved: send the identity under another key, and declare that one."
     field = f"identities.{shown(key)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from idweave.core.errors import NotFound
@@ -11,15 +12,16 @@ from idweave.core.policy import Policy
 from idweave.core.record import (
     Code,
     Project,
+    Record,
     Rejection,
     parse_decoded,
     project_of,
     token_of,
 )
 from idweave.ports import PayloadRow
-from idweave.wire import Decoded
+from idweave.wire import Decoded, read_payload
 
-from .intake import DEFAULT_PROJECT, UNKNOWN_PROJECT, Delivery, Parsed
+from .intake import DEFAULT_PROJECT, UNKNOWN_PROJECT, Delivery, Parsed, places_of
 from .stating import stated_record
 
 
@@ -36,9 +38,13 @@ class Door:
 
     def __init__(self, projects: Mapping[str, Project]) -> None:
         self._projects = projects
+        self.edition = 0
+        """How often a policy was changed since the start. Records that were checked before that
+        are checked again before they are believed."""
 
     def parse(self, decoded: Decoded, received_at_ms: int, *, live: bool = True) -> Delivery:
         """What a request holds. ``live=False`` (imports) leaves the time window unchecked."""
+        edition = self.edition  # before any rule is looked at
         named = decoded.project or DEFAULT_PROJECT
         counted = named if named in self._projects else UNKNOWN_PROJECT
         if decoded.rejection is not None:
@@ -49,7 +55,26 @@ class Door:
             (counted, raw) if isinstance(raw, Rejection) else self._checked(raw, sender, live=live)
             for raw in decoded.records
         )
-        return Delivery(decoded.payload, received_at_ms, items, named, decoded.crc_ok is False)
+        return Delivery(
+            decoded.payload,
+            received_at_ms,
+            items,
+            named,
+            decoded.crc_ok is False,
+            edition=edition,
+        )
+
+    def renewed(self, delivery: Delivery) -> Delivery:
+        """A delivery as today's rules have it. What was rejected stays so until it is retried."""
+        if delivery.edition is None or delivery.edition == self.edition:
+            return delivery
+        edition, records = self.edition, read_payload(delivery.payload)
+        said = PayloadRow(0, delivery.project, delivery.received_at_ms, delivery.payload)
+        items = tuple(
+            self.again(records[nth], said, vouched=True) if isinstance(item, Record) else (of, item)
+            for nth, (of, item) in zip(places_of(delivery), delivery.items, strict=True)
+        )
+        return replace(delivery, items=items, edition=edition)
 
     def _checked(self, raw: Mapping[str, Any], by: Sender, *, live: bool) -> Parsed:
         """One record: its project, and the record or why it is none."""

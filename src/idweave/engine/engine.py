@@ -28,9 +28,11 @@ from .answers import (
     Stats,
     UserAnswer,
 )
+from .applying import Applying
 from .door import Door
 from .explaining import PAGE_MAX, Explaining
 from .exporting import export_lines
+from .inforce import projects_in_force
 from .intake import UNKNOWN_PROJECT, Delivery, Intake, state_facts
 from .operating import Operating
 from .profiles import OPERATIONS, fold
@@ -53,7 +55,7 @@ ATTRIBUTIONS = ("as_seen", "latest")
 __all__ = ["ATTRIBUTIONS", "PAGE_MAX", "Engine"]
 
 
-class Engine(Explaining, Operating):
+class Engine(Explaining, Operating, Applying):
     """Accepts deliveries and answers questions. Thread-safe: one writer at a time, any readers."""
 
     def __init__(
@@ -64,13 +66,16 @@ class Engine(Explaining, Operating):
         clock: Clock,
         chance: Chance = secrets.token_bytes,
     ) -> None:
-        self.projects = projects
+        self.declared = projects
+        self._projects = projects_in_force(store, projects)
+        self.projects: Mapping[str, Project] = self._projects
+        """The declared projects, each with the policy in force."""
         self.clock = clock
         self._store = store
         self._chance = chance
-        self._door = Door(projects)
-        self._guard = Guard(store, projects, self._door)
-        self._intake = Intake(store, projects, self._guard.checked)
+        self._door = Door(self.projects)
+        self._guard = Guard(store, self.projects, self._door)
+        self._intake = Intake(store, self.projects, self._guard.checked)
         self._writing = threading.Lock()
         self._retrying = threading.Lock()
 
@@ -86,7 +91,7 @@ class Engine(Explaining, Operating):
         Raises StoreError where that could not be promised; then nothing of them is stored.
         """
         with self._writing:
-            return self._intake.accept(deliveries)
+            return self._intake.accept(list(map(self._door.renewed, deliveries)))
 
     def state(self, project: str, facts: Iterable[Fact]) -> Receipt:
         """Accept facts that no record carried."""
@@ -104,7 +109,7 @@ class Engine(Explaining, Operating):
         self, deliveries: Sequence[Delivery], settled: Sequence[RejectionRow]
     ) -> list[Receipt]:
         with self._writing:
-            return self._intake.accept(deliveries, settled)
+            return self._intake.accept(list(map(self._door.renewed, deliveries)), settled)
 
     def replay(self, into: Store) -> Engine:
         """Send everything that was accepted through the door again, into another, empty store."""

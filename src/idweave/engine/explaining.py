@@ -17,7 +17,7 @@ from .door import Door
 from .explained import DecisionPage, SeparationAnswer, WhyAnswer
 from .guarding import Guard, GuardReport, newest_ms
 from .operated import DifferenceAnswer
-from .past import Instant, PastEvent, PastIdentity, PastUser, View
+from .past import Instant, PastEvent, PastIdentity, PastPage, PastUser, View
 from .reading import canonical_number
 from .ruling import rules_of
 from .telling import Story, all_groups, deciding_groups, groups_of, seen, stored_name
@@ -88,6 +88,14 @@ class Explaining:
             for groups in all_groups(reader, project):
                 then = past.Past(View(reader, project, policy), groups, at)
                 yield from (then.user(user) for user in then.graph.users())
+
+    def past_page(
+        self, project: str, at: Instant, *, cursor: str | None = None, limit: int = 100
+    ) -> PastPage:
+        """A page of everybody as they were at an instant."""
+        policy, start = self._policy(project), past.group_cursor(cursor)
+        with self._store.reader() as reader:
+            return past.page(View(reader, project, policy), at, start, min(limit, PAGE_MAX))
 
     def past_difference(self, project: str, between: tuple[Instant, Instant]) -> DifferenceAnswer:
         """What differs between two instants, in the whole project."""

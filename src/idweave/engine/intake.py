@@ -23,6 +23,7 @@ from idweave.ports import (
 
 from .answers import Receipt
 from .grouping import Grouping
+from .inforce import BY_CONFIGURATION, row_of
 from .known import Ids, KnownSet
 from .ruling import Rules, ruled
 from .stating import record_of, stated_payload
@@ -54,7 +55,8 @@ class Delivery:
     ``payload`` is gzip, as :func:`idweave.wire.read_payload` reads it; ``project`` whom its records
     are for that do not say so themselves. ``whole``: the one item is about the request itself.
     ``stated``: a payload of :mod:`.stating`. ``places`` are those of the items in the payload,
-    where they are not 0, 1, 2 …
+    where they are not 0, 1, 2 … ``edition``: of the door's rules that they were checked by (None:
+    by none that change).
     """
 
     payload: bytes
@@ -65,6 +67,7 @@ class Delivery:
     whole: bool = False
     stated: bool = False
     places: tuple[int, ...] | None = None
+    edition: int | None = None
 
 
 def state_facts(project: str, facts: Iterable[Fact], received_at_ms: int) -> Delivery:
@@ -99,6 +102,7 @@ class Intake:
         self._groupings: dict[str, Grouping] = {}
         with store.reader() as reader:
             self._operators = reader.operators(None)
+            policies = reader.policies(None)
             self._rejected_bytes = Counter(
                 {
                     project: count
@@ -106,6 +110,9 @@ class Intake:
                     if name == "rejected_bytes"
                 }
             )
+
+        self._policed = {row.project for row in policies}
+        self._policies_given = max((row.number for row in policies), default=0)
 
     def accept(
         self,
@@ -136,7 +143,8 @@ class Intake:
         return receipts
 
     def committed(self, changes: Changes) -> None:
-        """Know how much is kept for rejections after a commit."""
+        """Know after a commit how much is kept for rejections, and which projects have begun."""
+        self._policed.update(row.project for row in changes.policies)
         for (project, name), count in changes.counters.items():
             if name == "rejected_bytes":
                 self._rejected_bytes[project] += count
@@ -161,6 +169,18 @@ class Intake:
         self._groupings.pop(project, None)
         with self._store.reader() as reader:
             self._operators = reader.operators(None)
+
+    def next_policy(self) -> int:
+        """The next number of a policy."""
+        self._policies_given += 1
+        return self._policies_given
+
+    def begin(self, project: str, now_ms: int, changes: Changes) -> None:
+        """Write down the policy that a project begins with, when something comes for it first."""
+        if project in self._policed or any(row.project == project for row in changes.policies):
+            return
+        declared, number = self._projects[project], self.next_policy()
+        changes.policies.append(row_of(number, declared, BY_CONFIGURATION, now_ms))
 
     def has_room(self, project: str) -> bool:
         """Whether a project's rejections are still kept, or only counted."""
@@ -193,6 +213,8 @@ class _Batch:
         for number, delivery in enumerate(deliveries):
             self._sort_out(number, delivery, arrivals)
         for project, arrived in arrivals.items():
+            began_ms = deliveries[arrived[0][1]].received_at_ms
+            self._intake.begin(project, began_ms, self._changes)
             self._take(project, arrived)
         for (number, set_id), entries in self._entries.items():
             sighting = Sighting(set_id, self._payload_id(number), tuple(entries))

@@ -136,6 +136,7 @@ class Loading:
             received, project = len(told.times), told.project
             new = self._new(told)
             duplicates[project] = duplicates.get(project, 0) + received - len(new.times)
+            self._intake.begin(project, parcel.received_at_ms, changes)
             count(changes, project, "received", received)
             count(changes, project, "accepted", len(new.times))
             if new.times:

@@ -311,6 +311,7 @@ def _check(said: Statement) -> None:
 
 
 def check_text(author: str, reason: str) -> None:
+    """Raise InputError where nobody says so, or no reason is given."""
     for name, text, most in (
         ("author", author, AUTHOR_LENGTH_MAX),
         ("reason", reason, REASON_LENGTH_MAX),

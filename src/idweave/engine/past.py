@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from idweave.core.difference import Difference, difference
-from idweave.core.errors import Conflict, NotFound
+from idweave.core.errors import Conflict, InputError, NotFound
 from idweave.core.graph import Graph, User
 from idweave.core.identity import Identity
 from idweave.core.policy import Policy
@@ -15,7 +16,7 @@ from idweave.core.resolve import Resolution, resolve
 from idweave.ports import Reader, is_erased
 
 from .reading import canonical_number
-from .telling import Told, all_groups, groups_of, stored_name, told_of
+from .telling import Told, all_groups, groups_of, stored_name, tied_to, told_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,15 @@ class PastUser:
     identities: tuple[PastHeld, ...]
     former: tuple[PastFormer, ...]
     events: int
+
+
+@dataclass(frozen=True, slots=True)
+class PastPage:
+    """A page of everybody, in no order that means anything. A page may be short, or empty, and
+    not be the last."""
+
+    users: tuple[PastUser, ...]
+    next_cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +214,42 @@ def groups_of_name(reader: Reader, project: str, canonical_id: str) -> tuple[int
         raise NotFound(f"The user called {name} was erased.")
     members = reader.set_members(row.founder_set)
     return name, groups_of(reader, project, (state.identity for state in members))
+
+
+GROUPS_READ_MAX = 2_000
+"""Groups of facts that are folded for one page, whoever is in them: well under a second."""
+
+
+def page(view: View, at: Instant, start: tuple[int, int], limit: int) -> PastPage:
+    """A page of everybody at an instant: of groups from a number on, of the first of them without
+    some users."""
+    first, skipped = start
+    found: list[PastUser] = []
+    read = 0
+    for group in view.reader.groups(view.project):
+        tied = tied_to(view.reader, group) if group >= first else []
+        if not tied or tied[0] < group:  # told with an earlier group
+            continue
+        if read >= GROUPS_READ_MAX or len(found) >= limit:
+            return PastPage(tuple(found), f"{group}-0")
+        read += len(tied)
+        then = Past(view, tied, at)
+        users = list(then.graph.users())[skipped if group == first else 0 :]
+        room = limit - len(found)
+        found += map(then.user, users[:room])
+        if len(users) > room:
+            done = room + (skipped if group == first else 0)
+            return PastPage(tuple(found), f"{group}-{done}")
+    return PastPage(tuple(found), None)
+
+
+def group_cursor(cursor: str | None) -> tuple[int, int]:
+    """Where a page of everybody begins. Raises InputError."""
+    match = re.fullmatch(r"([0-9]{1,18})-([0-9]{1,18})", cursor or "0-0")
+    if match is None:
+        fix = "Use `next_cursor` of the last page."
+        raise InputError(f"{(cursor or '')[:50]!r} is not a cursor.", fix=fix)
+    return int(match[1]), int(match[2])
 
 
 def differences(view: View, between: tuple[Instant, Instant]) -> Iterator[Difference]:

@@ -81,8 +81,10 @@ class Retry:
         raw = None if said is None else _record(said, row)
         if said is None or raw is None:
             return None
+        edition = self._door.edition  # before any rule is looked at
         project, parsed = self._door.again(raw, said, vouched=vouched)
         if not isinstance(parsed, Record):
             return None
         payload = gzip.compress(json.dumps(raw, ensure_ascii=False).encode(), 6, mtime=0)
-        return Delivery(payload, row.received_at_ms, ((project, parsed),), said.project)
+        items = ((project, parsed),)
+        return Delivery(payload, row.received_at_ms, items, said.project, edition=edition)

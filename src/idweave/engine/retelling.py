@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, cast
 
 from idweave.core.difference import goes_on_as
+from idweave.core.errors import NotFound
 from idweave.core.graph import Graph
 from idweave.core.identity import Fact, Identity
-from idweave.core.resolve import resolve
+from idweave.core.resolve import first_name, resolve
 from idweave.ports import (
     Changes,
     Entry,
@@ -31,6 +33,7 @@ from idweave.ports import (
 
 from .grouping import Grouping
 from .intake import NOTHING, Intake
+from .reading import follow
 from .ruling import Rules
 
 
@@ -73,25 +76,31 @@ class Retelling:
         return resolve(facts, rules.policy).graph
 
 
+Graphs = tuple[Graph, Graph]
+"""What some facts came to before, and what they come to now."""
+
+
 def retell(
     intake: Intake,
     project: str,
     told: Retelling,
     rules: tuple[Rules, Rules],
     *,
-    graphs: tuple[Graph, Graph] | None = None,
+    graphs: Graphs | None = None,
 ) -> Changes:
-    """The changes that tell groups again: ``rules`` are those before and after; ``graphs``, too,
-    where ``told`` is only what is told after."""
+    """The changes that tell groups again: ``rules`` are those before and after; ``graphs`` what
+    the facts come to under them, if they were other facts before."""
+    graphs = graphs or (told.graph(rules[0]), told.graph(rules[1]))
     grouping = intake.fresh_grouping(project, rules[1])
-    before, after = graphs or (told.graph(rules[0]), told.graph(rules[1]))
     hidden = _Hidden(intake.store, frozenset(told.groups))
     grouping.store = cast("Store", hidden)
     with intake.store.reader() as reader:
         grouping.kept = told.kept | _numbers(intake.store, told.groups)
         changes = Changes(dropped_groups=list(told.groups), dropped_sightings=told.loosened)
         _enter(grouping, told, changes)
-        _settle_names(grouping, reader, (before, after), changes)
+        _settle_names(grouping, reader, graphs, changes)
+        _lead_on(grouping, reader, (told, graphs), changes)
+        _move_founders(grouping, changes)
     return changes
 
 
@@ -119,9 +128,7 @@ def _enter(grouping: Grouping, told: Retelling, changes: Changes) -> None:
     grouping.flush(changes)
 
 
-def _settle_names(
-    grouping: Grouping, reader: Reader, graphs: tuple[Graph, Graph], changes: Changes
-) -> None:
+def _settle_names(grouping: Grouping, reader: Reader, graphs: Graphs, changes: Changes) -> None:
     """Names of users that are not told again: merged ones lead on, those that are no more lead to
     whoever holds most of what they held (law L7)."""
     before, after = graphs
@@ -137,6 +144,35 @@ def _settle_names(
         is_gone = user not in after.held
         settled = UserRow(row.name, user, row.founder_set, leads_to, gone=is_gone)
         changes.users.append((grouping.project, settled))
+
+
+def _move_founders(grouping: Grouping, changes: Changes) -> None:
+    """Every name says under which set its founding event is seen: sets may be others now."""
+    sets = {entry.event_id: seen.set_id for seen in changes.sightings for entry in seen.entries}
+    changes.users = [
+        (of, replace(row, founder_set=sets.get(row.founder.event_id, row.founder_set)))
+        for of, row in changes.users
+    ]
+
+
+def _lead_on(
+    grouping: Grouping, reader: Reader, told: tuple[Retelling, Graphs], changes: Changes
+) -> None:
+    """Names that late facts took away lead where their users went on (law L7): the set of their
+    founding event, by which they led, may link nothing now."""
+    project, (what, (before, after)) = grouping.project, told
+    written = {row.name for _, row in changes.users}
+    events = sorted({one.entry.event_id for one in what.entered})
+    for name in sorted(grouping.store.find_users(project, list(map(first_name, events)))):
+        row = None if name in written else reader.user(project, name)
+        if row is None or not row.gone or row.merged_into is not None:
+            continue
+        with suppress(NotFound):
+            user = follow(reader, project, name).founder
+            heir = goes_on_as(before, after, before.find(user)) if user in before.held else None
+            if heir is not None:
+                leads_to = grouping.naming.of([heir])[heir]
+                changes.users.append((project, replace(row, merged_into=leads_to)))
 
 
 class _Hidden:

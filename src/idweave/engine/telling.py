@@ -51,9 +51,14 @@ def all_groups(reader: Reader, project: str) -> Iterator[list[int]]:
     done = set[int]()
     for group in reader.groups(project):
         if group not in done:
-            tied = _reached({group}, lambda group: _beside(reader, group))
+            tied = tied_to(reader, group)
             done.update(tied)
             yield tied
+
+
+def tied_to(reader: Reader, group: int) -> list[int]:
+    """A group and all that crowds tie to it, ascending."""
+    return _reached({group}, lambda group: _beside(reader, group))
 
 
 def _beside(reader: Reader, group: int) -> list[int]:

@@ -17,6 +17,7 @@ from .rows import (
     IdentityState,
     OperatorRow,
     PayloadRow,
+    PolicyRow,
     RefusalRow,
     RejectionRow,
     Run,
@@ -69,8 +70,9 @@ class Store(Protocol):
         """Those of these event ids that were accepted with a time that they did not carry."""
         ...
 
-    def commit(self, changes: Changes) -> None:
-        """Write all of it durably, or raise StoreError and write nothing."""
+    def commit(self, changes: Changes | Iterable[Changes]) -> None:
+        """Write all of it durably, or raise StoreError and write nothing. Several are written one
+        after the other as they come, and whoever makes them may ask meanwhile."""
         ...
 
     def scrub(self) -> None:
@@ -182,6 +184,10 @@ class Reader(Protocol):
 
     def operators(self, project: str | None) -> list[OperatorRow]:
         """What operators stated of one project, or of all, removed ones included, by id."""
+        ...
+
+    def policies(self, project: str | None) -> list[PolicyRow]:
+        """The policies that held in one project, or in each, up to the one in force, by number."""
         ...
 
     def unlinked(self, project: str) -> list[Sighting]:

@@ -222,6 +222,20 @@ class Erased:
     names: tuple[tuple[str, int], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class PolicyRow:
+    """A policy that a project's graph was made under from ``since_ms`` on, until the next one of
+    the project; ``text`` is a policy file. Numbers are of all projects, ascending."""
+
+    number: int
+    project: str
+    name: str
+    text: str
+    author: str
+    reason: str
+    since_ms: int
+
+
 @dataclass(slots=True)
 class Changes:
     """Everything that one commit writes, all of it or nothing."""
@@ -259,6 +273,7 @@ class Changes:
     rejections: list[RejectionRow] = field(default_factory=list)
     settled_rejections: list[int] = field(default_factory=list)
     operators: list[OperatorRow] = field(default_factory=list)  # insert or replace
+    policies: list[PolicyRow] = field(default_factory=list)
     counters: dict[tuple[str, str], int] = field(default_factory=dict)  # project, name → added
     dropped_payloads: list[int] = field(default_factory=list)
     edited_payloads: list[tuple[int, bytes]] = field(default_factory=list)  # number, new body

@@ -89,8 +89,10 @@ def _refuse_taken(port: int) -> None:
     words = " and ".join(map(str, taken))
     pairs = range(port + 2, min(port + 2 + PORTS_TRIED, PORT_MAX))
     free = next((one for one in pairs if is_free(HOST, one) and is_free(HOST, one + 1)), 0)
-    fix = f"Stop the program that holds it (another demo?), or run it with --port {free}."
-    raise ListenError(f"Port {words} of {HOST} is in use.", fix=fix)
+    named, it = ("Ports", "them") if len(taken) > 1 else ("Port", "it")
+    verb = "are" if len(taken) > 1 else "is"
+    fix = f"Stop what holds {it} (another demo?), or run this one with --port {free}."
+    raise ListenError(f"{named} {words} of {HOST} {verb} in use.", fix=fix)
 
 
 class _Show:

@@ -15,6 +15,7 @@ from idweave.batch.spreading import spread
 from idweave.core.record import Project
 from idweave.engine.engine import Engine
 
+from ..applying import warn_unapplied
 from ..exits import Exit
 from ..offering import offer
 from ..session import Session, clock
@@ -74,6 +75,7 @@ def _add(
     tallies, (stop, again), project = list[Tally](), how, session.project_name
     with session.opened() as store:
         engine = Engine(store, believed, clock=clock)
+        warn_unapplied(engine, session)
         for content in contents:
             run = Import(engine, Marks(store, project), project, stop)
             tallies.append(run.read(content, session.output, again=again))

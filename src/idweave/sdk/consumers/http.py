@@ -28,6 +28,9 @@ from .spool import Batch, DiskSpool, MemorySpool, Spool
 
 log = logging.getLogger("idweave.sdk")
 
+NO_ANSWER = 0
+"""The status of an answer that never came."""
+
 REFUSED_STATUSES = frozenset({400, 405, 411, 413, 414, 415, 422})
 """Answers that the same request would get again: it is sent in halves, then set aside. All other
 failures pass (a collector that is down, a token not yet known, a wrong path)."""
@@ -103,9 +106,7 @@ class HttpConsumer:
         if dropped:
             self.dropped += dropped
             log.warning(
-                "%d records were dropped, the spool is full; %d since the start",
-                dropped,
-                self.dropped,
+                "the spool is full, %s dropped; %d since the start", records(dropped), self.dropped
             )
         self._start()
         if not self._failures and self._spool.waiting() >= self._size:
@@ -134,9 +135,9 @@ class HttpConsumer:
         waiting, lost = self._spool.waiting(), self._spool.close()
         if lost:
             self.dropped += lost
-            log.warning("%d records are lost: they could not be delivered in time", lost)
+            log.warning("%s lost: there was no time to deliver more", records(lost))
         elif waiting:
-            log.info("%d records wait in the spool for the next start", waiting)
+            log.info("%s left in the spool for the next start", records(waiting))
         atexit.unregister(self._at_exit)
         return delivered
 
@@ -175,7 +176,8 @@ class HttpConsumer:
             elif answer.status in REFUSED_STATUSES:
                 self._refuse(batch, answer.status)
             else:
-                log.info("the collector answered %d; it is asked again", answer.status)
+                if answer.status != NO_ANSWER:  # why there is none was said already
+                    log.info("the collector answered %d; it is asked again", answer.status)
                 return answer.retry_after_s
             with self._moved:
                 self._moved.notify_all()
@@ -188,7 +190,7 @@ class HttpConsumer:
             return self._transport.post(self._url, encode_data_list(records), {})
         except DeliveryError as error:
             log.info("%s", error)
-            return Answer(0)
+            return Answer(NO_ANSWER)
 
     def _refuse(self, batch: Batch, status: int) -> None:
         """Halve what is refused until the record that is at fault stands alone; set that aside."""
@@ -221,3 +223,8 @@ def _close_at_exit(consumer: HttpConsumer) -> Callable[[], None]:
             alive.close(timeout_s=5.0)
 
     return atexit.register(close)
+
+
+def records(count: int) -> str:
+    """So many records, with their verb."""
+    return "1 record is" if count == 1 else f"{count} records are"

@@ -37,6 +37,7 @@ from .problems import (
     Refused,
     busy,
     no_method,
+    occupied,
     of_error,
 )
 from .routes import OPEN_PATHS, ROUTES, Answer, Row
@@ -64,6 +65,7 @@ class Api:
         self._hosts = Hosts(settings)
         self._threads = ThreadPoolExecutor(READ_THREADS, "idweave-reader")
         self._asked = 0
+        self._long = 0
         routes = [Route(row.path, self._endpoint(row), methods=[row.method]) for row in ROUTES]
         self._starlette = Starlette(
             routes=routes, exception_handlers={HTTPException: _http_problem}
@@ -122,12 +124,16 @@ class Api:
             return _respond(row, asked)
         if self._asked >= READS_WAITING_MAX:
             return problem(busy(self._settings.retry_after_s))
+        if row.is_long and self._long:
+            return problem(occupied(self._settings.retry_after_s))
         self._asked += 1
+        self._long += row.is_long
         try:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._threads, _respond, row, asked)
         finally:
             self._asked -= 1
+            self._long -= row.is_long
 
 
 def build_api(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import cast
 
 from idweave.engine.operated import DifferenceAnswer
-from idweave.engine.past import Instant, PastEvent, PastIdentity, PastUser
+from idweave.engine.past import Instant, PastEvent, PastIdentity, PastPage, PastUser
 
+from .governing import check_size
 from .handlers import Asked, as_stored
 
 
@@ -34,7 +35,15 @@ def past_event(asked: Asked) -> PastEvent:
 
 def past_difference(asked: Asked) -> DifferenceAnswer:
     """What differs between two instants."""
+    check_size(asked)
     first = _instant(asked, "from", "from_position")
     return asked.engine.past_difference(
         asked.project, (first, _instant(asked, "to", "to_position"))
     )
+
+
+def past_users(asked: Asked) -> PastPage:
+    """Everybody as they were then."""
+    cursor = cast(str | None, asked.values["cursor"])
+    limit = asked.whole("limit")
+    return asked.engine.past_page(asked.project, _instant(asked), cursor=cursor, limit=limit)

@@ -168,6 +168,18 @@ ID_CURSOR = Parameter(
     {"type": "string", "pattern": "^[0-9]{1,18}$"},
     default=0,
 )
+GROUP_CURSOR = Parameter(
+    "cursor",
+    "`next_cursor` of the page before.",
+    _text(40),
+    {"type": "string", "minLength": 3, "maxLength": 40, "pattern": "^[0-9]{1,18}-[0-9]{1,18}$"},
+)
+NUMBER = Parameter(
+    "number",
+    "That of a policy of the history; absent: the one in force.",
+    _whole(0, ID_MAX),
+    {"type": "string", "pattern": "^[0-9]{1,18}$"},
+)
 LIMIT = _limit(100, LIMIT_MAX)
 LIMIT_LARGEST = _limit(20, LARGEST_MAX)
 

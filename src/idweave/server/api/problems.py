@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from idweave.core.errors import Conflict, IdweaveError, InputError, NotFound, StoreError
+from idweave.core.errors import (
+    Conflict,
+    IdweaveError,
+    InputError,
+    NotFound,
+    PolicyError,
+    StoreError,
+)
 
 from .shapes import Problem
 
@@ -31,6 +38,7 @@ class Refused:
 STATUSES: tuple[tuple[type[IdweaveError], int], ...] = (
     (NotFound, 404),
     (InputError, 400),
+    (PolicyError, 400),
     (Conflict, 409),
     (StoreError, 503),
     (IdweaveError, 500),
@@ -42,7 +50,8 @@ def of_error(error: IdweaveError, retry_after_s: int) -> Refused:
     """An error of the engine as a problem."""
     status = next(status for kind, status in STATUSES if isinstance(error, kind))
     headers = {"Retry-After": str(retry_after_s)} if status == 503 else {}
-    return Refused(status, error.code, error.message, error.fix, headers)
+    detail = str(error).removesuffix(error.fix).strip()  # a mistake in a file names its line
+    return Refused(status, error.code, detail, error.fix, headers)
 
 
 NO_ROUTE = Refused(404, "NOT_FOUND", "There is no such path.", "GET /openapi.json lists all paths.")
@@ -91,6 +100,13 @@ def busy(retry_after_s: int) -> Refused:
     """More questions than are answered at once."""
     headers = {"Retry-After": str(retry_after_s)}
     return Refused(503, "BUSY", "Too many questions wait.", "Ask again a little later.", headers)
+
+
+def occupied(retry_after_s: int) -> Refused:
+    """Another question that takes long is being answered."""
+    headers = {"Retry-After": str(retry_after_s)}
+    problem = "A question that goes through a whole project is being answered."
+    return Refused(503, "BUSY", problem, "Ask again when it is done.", headers)
 
 
 def not_ready(retry_after_s: int) -> Refused:

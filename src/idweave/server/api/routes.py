@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from idweave.engine import erased, explained, guarding, operated, past
+from idweave.engine import applied, erased, explained, guarding, operated, past, whatif
 
-from . import explaining, handlers, looking_back, operating, shapes
+from . import explaining, governing, handlers, looking_back, operating, shapes
+from .governing import ApplyRequest, BackRequest, SimulateRequest, Simulation, TryRequest
 from .handlers import Asked, RetryRequest
 from .operating import ErasureRequest, RemovalRequest, StatementRequest
 from .parameters import (
@@ -20,10 +21,12 @@ from .parameters import (
     EVENT_CURSOR,
     FROM,
     FROM_POSITION,
+    GROUP_CURSOR,
     ID_CURSOR,
     KEY,
     LIMIT,
     LIMIT_LARGEST,
+    NUMBER,
     OPERATOR_ID,
     OTHER_KEY,
     OTHER_VALUE,
@@ -44,8 +47,8 @@ Answer = Refused | str | Mapping[str, Any] | Any
 @dataclass(frozen=True, slots=True)
 class Row:
     """One route. ``is_open``: answered without a key. ``is_instant``: answered at once, however
-    many questions wait. ``conflicts``: it may contradict what holds. ``answers``: the shape of its
-    200."""
+    many questions wait. ``conflicts``: it may contradict what holds. ``is_long``: it goes through a
+    whole project, and one at a time does. ``answers``: the shape of its 200."""
 
     method: str
     path: str
@@ -58,6 +61,7 @@ class Row:
     body: type | None = None
     redirects: bool = False
     conflicts: bool = False
+    is_long: bool = False
 
     @property
     def name(self) -> str:
@@ -223,6 +227,73 @@ ROUTES: tuple[Row, ...] = (
         operated.DifferenceAnswer,
         (PROJECT, FROM, TO, FROM_POSITION, TO_POSITION),
         conflicts=True,
+        is_long=True,
+    ),
+    Row(
+        "GET",
+        _IN + "/past/users",
+        "Everybody as they were at an instant",
+        looking_back.past_users,
+        past.PastPage,
+        (PROJECT, AT, POSITION, GROUP_CURSOR, LIMIT),
+    ),
+    Row(
+        "GET",
+        _IN + "/policy",
+        "The policy in force",
+        governing.policy,
+        applied.PolicyAnswer,
+        (PROJECT, NUMBER),
+    ),
+    Row(
+        "GET",
+        _IN + "/policy/history",
+        "Which policies were in force, since when, by whom, why",
+        governing.policy_history,
+        applied.PolicyHistory,
+        (PROJECT,),
+    ),
+    Row(
+        "POST",
+        _IN + "/policy/try",
+        "What the history would be under another policy",
+        governing.try_policy,
+        whatif.WhatIf,
+        (PROJECT,),
+        body=TryRequest,
+        conflicts=True,
+        is_long=True,
+    ),
+    Row(
+        "POST",
+        _IN + "/policy/apply",
+        "Put a policy in force, history included",
+        governing.apply_policy,
+        applied.AppliedPolicy,
+        (PROJECT,),
+        body=ApplyRequest,
+        conflicts=True,
+        is_long=True,
+    ),
+    Row(
+        "POST",
+        _IN + "/policy/back",
+        "Put an earlier policy in force again, history included",
+        governing.policy_back,
+        applied.AppliedPolicy,
+        (PROJECT,),
+        body=BackRequest,
+        conflicts=True,
+        is_long=True,
+    ),
+    Row(
+        "POST",
+        _IN + "/simulate",
+        "What a few typed events come to, step by step",
+        governing.simulated,
+        Simulation,
+        (PROJECT,),
+        body=SimulateRequest,
     ),
     Row(
         "POST",

@@ -12,6 +12,7 @@ from idweave.ports import (
     IdentityState,
     OperatorRow,
     PayloadRow,
+    PolicyRow,
     RefusalRow,
     RejectionRow,
     Run,
@@ -218,6 +219,11 @@ class MemoryReader:
     def operators(self, project: str | None) -> list[OperatorRow]:
         """What operators stated."""
         rows = (row for _, row in sorted(self._tables.operators.rows.items(), key=_key))
+        return [row for row in rows if project is None or row.project == project]
+
+    def policies(self, project: str | None) -> list[PolicyRow]:
+        """The policies that held."""
+        rows = (row for _, row in sorted(self._tables.policies.rows.items(), key=_key))
         return [row for row in rows if project is None or row.project == project]
 
     def unlinked(self, project: str) -> list[Sighting]:

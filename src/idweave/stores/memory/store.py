@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from idweave.core.identity import Fact, Identity
@@ -37,7 +37,9 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._tables = Tables()
-        self._lock = threading.Lock()  # held while the tables change, or a reader comes or goes
+        self._lock = threading.RLock()
+        """Held while the tables change, or a reader comes or goes; who makes the parts of a commit
+        may read meanwhile."""
 
     def close(self) -> None:
         """Forget everything; open readers keep what they see."""
@@ -116,12 +118,12 @@ class MemoryStore:
         """See :class:`idweave.ports.Store`."""
         return {one for one in event_ids if (project, one) in self._tables.untimed.rows}
 
-    def commit(self, changes: Changes) -> None:
+    def commit(self, changes: Changes | Iterable[Changes]) -> None:
         """See :class:`idweave.ports.Store`."""
         with self._lock:
             if self._tables.readers:
                 self._tables = self._tables.copy()
-            write(self._tables, changes)
+            write(self._tables, [changes] if isinstance(changes, Changes) else changes)
 
     def scrub(self) -> None:
         """See :class:`idweave.ports.Store`. There is no disk."""

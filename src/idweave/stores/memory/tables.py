@@ -13,6 +13,7 @@ from idweave.ports import (
     IdentityState,
     OperatorRow,
     PayloadRow,
+    PolicyRow,
     RefusalRow,
     RejectionRow,
     Run,
@@ -227,6 +228,7 @@ class Tables:
     runs: Table[tuple[int, Order], Run] = field(default_factory=_runs)
     rejections: Table[int, RejectionRow] = field(default_factory=lambda: Table("rejection"))
     operators: Table[int, OperatorRow] = field(default_factory=lambda: Table("operator fact"))
+    policies: Table[int, PolicyRow] = field(default_factory=lambda: Table("policy"))
     counters: Table[tuple[str, str], int] = field(default_factory=lambda: Table("counter"))
     marks: Table[str, int] = field(default_factory=lambda: Table("mark"))
     """The largest ids of rejections and sightings: those that are no more still count."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from idweave.core.identity import Order
@@ -162,6 +162,11 @@ def _operators(tables: Tables, changes: Changes) -> None:
         tables.operators.put(row.operator_id, row)
 
 
+def _policies(tables: Tables, changes: Changes) -> None:
+    for row in changes.policies:
+        tables.policies.insert(row.number, row)
+
+
 def _counters(tables: Tables, changes: Changes) -> None:
     for key, added in changes.counters.items():
         tables.counters.put(key, (tables.counters.get(key) or 0) + added)
@@ -198,17 +203,19 @@ WRITES: tuple[Callable[[Tables, Changes], None], ...] = (
     _rejections,
     _operators,
     _erased,
+    _policies,
     _counters,
 )
 """What one commit writes, in this order: groups unite before owners are set by group, owners are
 set before single identities differ, what is not so any more goes before what is."""
 
 
-def write(tables: Tables, changes: Changes) -> None:
+def write(tables: Tables, parts: Iterable[Changes]) -> None:
     """All of the changes, or an exception and none of them."""
     try:
-        for part in WRITES:
-            part(tables, changes)
+        for changes in parts:
+            for part in WRITES:
+                part(tables, changes)
     except BaseException:
         for table in tables.all().values():
             table.undo()

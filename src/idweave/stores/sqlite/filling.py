@@ -80,7 +80,8 @@ def is_fresh(path: Path) -> bool:
 
 def _is_empty(store: SqliteStore) -> bool:
     with store.reader() as reader:
-        said = bool(reader.operators(None)) or any(reader.counters(None).values())
+        said = bool(reader.operators(None) or reader.policies(None))
+        said = said or any(reader.counters(None).values())
     return not said and store.high_marks() == HighMarks(0, 0, 0, 0, 0)
 
 

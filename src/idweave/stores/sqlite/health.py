@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from idweave.core.errors import StoreBusy
-
 from .connecting import connect_read_only
-from .lock import WriterLock, holder
+from .lock import holder, is_held
 from .schema import APPLICATION_ID, MIGRATIONS
 from .wal import LogState, read_log
 
@@ -50,14 +50,23 @@ def _legible(text: bytes) -> str:
 
 def held_by(path: Path) -> str | None:
     """The id of the process that writes to a store now, None where none does. A lock file that a
-    killed process left says nothing: the lock itself is asked."""
+    killed process left says nothing. The lock itself is left alone, even for an instant: whoever
+    starts to write just then would be refused."""
     named = holder(path)
     if not named:
         return None
+    held = is_held(path)
+    return named if held or (held is None and _is_alive(named)) else None
+
+
+def _is_alive(process: str) -> bool:
+    """Whether there is a process of this number; also where nobody can tell."""
+    if sys.platform == "win32" or not process.isdigit():
+        return True
     try:
-        WriterLock(path).release()
-    except StoreBusy:
-        return named
-    except OSError:  # not ours to write, so not ours to try
-        return named
-    return None
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # there is one, of somebody else
+        return True
+    return True

@@ -52,3 +52,18 @@ def holder(store: Path) -> str:
         return store.with_name(store.name + ".lock").read_text("ascii").strip()
     except (OSError, ValueError):
         return ""
+
+
+LOCKS = Path("/proc/locks")
+"""Where Linux lists all locks, by the inode of their file."""
+
+
+def is_held(store: Path) -> bool | None:
+    """Whether somebody holds a store's lock, by the system's list; None where there is no list."""
+    try:
+        inode = store.with_name(store.name + ".lock").stat().st_ino
+        listed = LOCKS.read_text("ascii")
+    except (OSError, ValueError):
+        return None
+    fields = (line.split() for line in listed.splitlines() if " FLOCK " in line)
+    return any(part.endswith(f":{inode}") for field in fields for part in field)

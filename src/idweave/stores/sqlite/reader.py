@@ -16,6 +16,7 @@ from idweave.ports import (
     OperatorRow,
     PayloadRow,
     Place,
+    PolicyRow,
     RefusalRow,
     RejectionRow,
     Run,
@@ -326,6 +327,13 @@ class SqliteReader:
             (project,),
         )
         return [_operator(row) for row in rows]
+
+    def policies(self, project: str | None) -> list[PolicyRow]:
+        """The policies that held."""
+        rows = self._rows(
+            "SELECT * FROM policy WHERE ?1 IS NULL OR project = ?1 ORDER BY policy_id", (project,)
+        )
+        return [PolicyRow(*row) for row in rows]
 
     def unlinked(self, project: str) -> list[Sighting]:
         """The sightings of what links nothing."""

@@ -106,6 +106,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE scrub_due (number INTEGER PRIMARY KEY) STRICT",
         "ALTER TABLE operator_fact ADD COLUMN counts TEXT NOT NULL DEFAULT '[]'",
     ),
+    (
+        """CREATE TABLE policy (
+            policy_id INTEGER PRIMARY KEY, project TEXT NOT NULL, name TEXT NOT NULL,
+            content TEXT NOT NULL, author TEXT NOT NULL, reason TEXT NOT NULL,
+            since_ms INTEGER NOT NULL
+        ) STRICT""",
+    ),
 )
 
 

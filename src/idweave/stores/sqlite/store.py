@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -244,12 +244,13 @@ class SqliteStore:
             found |= {unpack_event(event) for (event,) in rows}
         return found
 
-    def commit(self, changes: Changes) -> None:
+    def commit(self, changes: Changes | Iterable[Changes]) -> None:
         """See :class:`idweave.ports.Store`."""
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             try:
-                writes.write(self._writer, self.names, changes)
+                for part in [changes] if isinstance(changes, Changes) else changes:
+                    writes.write(self._writer, self.names, part)
                 self._writer.execute("COMMIT")
             except BaseException:
                 if self._writer.in_transaction:

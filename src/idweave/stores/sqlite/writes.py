@@ -174,6 +174,12 @@ def _scrub_due(c: Changes, number: Callable[[str], int]) -> Rows:
     return [(1,)] if c.erased_identities else []
 
 
+def _policies(c: Changes, number: Callable[[str], int]) -> Rows:
+    for row in c.policies:
+        said = (row.name, row.text, row.author, row.reason, row.since_ms)
+        yield row.number, row.project, *said
+
+
 def _dropped_groups(c: Changes, number: Callable[[str], int]) -> Rows:
     return ((group,) for group in c.dropped_groups)
 
@@ -264,6 +270,7 @@ STATEMENTS: tuple[tuple[str, Callable[[Changes, Callable[[str], int]], Rows]], .
     ("INSERT OR REPLACE INTO suppression VALUES (?, ?, ?, ?)", _suppressed),
     ("INSERT OR IGNORE INTO suppression_key VALUES (1, ?)", _suppression_key),
     ("INSERT OR IGNORE INTO scrub_due VALUES (?)", _scrub_due),
+    ("INSERT INTO policy VALUES (?, ?, ?, ?, ?, ?, ?)", _policies),
     (
         "INSERT INTO counter VALUES (?, ?, ?)"
         " ON CONFLICT DO UPDATE SET count = count + excluded.count",
