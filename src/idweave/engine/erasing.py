@@ -292,12 +292,13 @@ class Eraser:
         return str(stored_name(self._reader, self._name, user))
 
     def _names(self, person: _Person, graphs: tuple[Graph, Graph], after: _After) -> list[int]:
-        """The names that lead to nobody now: the person's, and those of users of whom nothing is
-        left, gone ones included."""
+        """The names that lead to nobody for ever: the person's, and those whose founding event is
+        no more and of whose users nothing is left, gone ones included."""
         before, now = graphs
         names = set(person.names)
         for user in before.held:
-            if user not in now.held and goes_on_as(before, now, before.find(user)) is None:
+            is_unfounded = user.event_id in after.gone or user.event_id in after.stripped
+            if is_unfounded and goes_on_as(before, now, before.find(user)) is None:
                 names.add(stored_name(self._reader, self._name, user))
         for event_id, time_ms in after.gone.items():
             name = stored_name(self._reader, self._name, User(time_ms, Kind.OBSERVE, event_id))
