@@ -41,6 +41,7 @@ class History:
         self.policy = policy
         self.graph = Graph()
         self.steps: list[Step] = []
+        self._rehomed: set[Order] = set()
         self._applied: list[Step] = []
 
     def extend(self, facts: Iterable[tuple[int, Fact]]) -> None:
@@ -81,7 +82,10 @@ class History:
 
     def _apply(self, following: Step) -> None:
         self.graph.trail = []
-        following.outcome = step(self.graph, following.fact, self.policy)
+        outcome = step(self.graph, following.fact, self.policy)
+        if not following.is_new and outcome.home != following.outcome.home:
+            self._rehomed.add(following.order)
+        following.outcome = outcome
         following.trail = self.graph.trail
         following.is_new = False
         self.steps.append(following)
@@ -94,10 +98,15 @@ class History:
             at = bisect_left(self.steps, other.steps[0].order, key=_order)
             self.steps[at:] = sorted(self.steps[at:] + other.steps, key=_order)
         self._applied += other._applied
+        self._rehomed |= other._rehomed
+
+    def step_at(self, order: Order) -> Step:
+        """The step of the fact at this place."""
+        return self.steps[bisect_left(self.steps, order, key=_order)]
 
     def set_at(self, order: Order) -> int:
         """The set that the fact at this place was seen under."""
-        return self.steps[bisect_left(self.steps, order, key=_order)].set_id
+        return self.step_at(order).set_id
 
     def take_applied(self) -> list[Step]:
         """The steps applied since the last call, by order, each once; forgets them. For every
@@ -105,3 +114,9 @@ class History:
         applied = sorted({id(done): done for done in self._applied}.values(), key=_order)
         self._applied = []
         return applied
+
+    def take_rehomed(self) -> set[Order]:
+        """The facts that since the last call were applied again and belong to others; forgets
+        them."""
+        rehomed, self._rehomed = self._rehomed, set()
+        return rehomed

@@ -30,6 +30,7 @@ from .answers import (
 from .door import Door
 from .explaining import PAGE_MAX, Explaining
 from .exporting import export_lines
+from .following import Listener
 from .intake import UNKNOWN_PROJECT, Delivery, Intake, state_facts
 from .operating import Operating
 from .profiles import OPERATIONS, fold
@@ -62,6 +63,7 @@ class Engine(Explaining, Operating):
         self._intake = Intake(store, projects)
         self._writing = threading.Lock()
         self._retrying = threading.Lock()
+        self._listeners: list[Listener] = []
 
     # -- in -------------------------------------------------------------------------------------
 
@@ -74,8 +76,7 @@ class Engine(Explaining, Operating):
 
         Raises StoreError where that could not be promised; then nothing of them is stored.
         """
-        with self._writing:
-            return self._intake.accept(deliveries)
+        return self._settle(deliveries, ())
 
     def state(self, project: str, facts: Iterable[Fact]) -> Receipt:
         """Accept facts that no record carried."""
@@ -93,7 +94,10 @@ class Engine(Explaining, Operating):
         self, deliveries: Sequence[Delivery], settled: Sequence[RejectionRow]
     ) -> list[Receipt]:
         with self._writing:
-            return self._intake.accept(deliveries, settled)
+            receipts = self._intake.accept(deliveries, settled)
+            if self._intake.has_told:
+                self._tell_listeners()
+        return receipts
 
     def replay(self, into: Store) -> Engine:
         """Send everything that was accepted through the door again, into another, empty store."""

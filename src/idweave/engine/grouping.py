@@ -13,7 +13,7 @@ from idweave.core.graph import User
 from idweave.core.history import History
 from idweave.core.identity import Fact, Identity, Kind
 from idweave.core.policy import SETS_CACHED_MAX, Merge, Policy
-from idweave.ports import Changes, GroupRow, IdentityRow, SetKey, SetRow, Store
+from idweave.ports import Change, Changes, GroupRow, IdentityRow, SetKey, SetRow, Store
 
 from .naming import Naming
 from .publishing import publish
@@ -108,12 +108,13 @@ class KnownSet:
 class Work:
     """What one batch brought to one group, until it is published."""
 
-    __slots__ = ("facts", "grown", "new", "parts")
+    __slots__ = ("facts", "grown", "new", "parts", "ties")
 
     def __init__(self) -> None:
         self.facts: list[tuple[int, Fact]] = []
         self.parts: list[GroupRow] = []  # what it was made of, as the store has it
         self.new: list[tuple[int, Identity]] = []  # identities first seen in this batch
+        self.ties: dict[int | User, int] = {}  # new identity, or a part's user → set it came by
         self.grown = False
 
     def take(self, other: Work) -> None:
@@ -121,6 +122,7 @@ class Work:
         self.facts += other.facts
         self.parts += other.parts
         self.new += other.new
+        self.ties |= other.ties
         self.grown = True
 
 
@@ -141,6 +143,8 @@ class Grouping:
         """Events that operators took out of the log: they are kept, and link nothing."""
         self.kept: dict[SetKey | Identity, int] = {}
         """Numbers that sets and identities had before they were told again."""
+        self.is_retelling = False
+        """Whether what the store holds is told again, so that who tells compares the whole."""
         self._keys: dict[tuple[Identity, ...], SetKey] = {}
         self._touched: list[Group] = []
         self._absorbed: list[Group] = []
@@ -209,7 +213,7 @@ class Grouping:
         if not members:
             changes.new_sets.append((self.project, set_id, key, ()))
             return KnownSet(set_id, None, -1)
-        group = self._unite(members, changes)
+        group = self._unite(members, set_id, changes)
         ids = tuple(self.identities[identity].identity_id for identity in members)
         changes.new_sets.append((self.project, set_id, key, ids))
         work = self._work_of(group)
@@ -234,8 +238,8 @@ class Grouping:
         if unknown:
             self._know({}, self.store.find_identities(self.project, unknown))
 
-    def _unite(self, members: Sequence[Identity], changes: Changes) -> Group:
-        """The one group of these identities, made or united as needed."""
+    def _unite(self, members: Sequence[Identity], set_id: int, changes: Changes) -> Group:
+        """The one group of these identities of a set, made or united as needed."""
         known = [self.identities[member] for member in members if member in self.identities]
         groups = {item.group.root().group_id: item.group.root() for item in known}
         if groups:
@@ -243,6 +247,10 @@ class Grouping:
             root = ordered[0]
             for smaller in ordered[1:]:
                 self._take_in(root, smaller, changes)
+            if len(ordered) > 1:
+                parts = self._work_of(root).parts
+                for founder in (part.founder for part in parts if part.founder is not None):
+                    self._work_of(root).ties.setdefault(founder, set_id)
         else:
             root = Group(GroupRow(self.ids.next("group"), False, 0, None, 0), fresh=True)
             self.groups[root.group_id] = root
@@ -252,6 +260,7 @@ class Grouping:
                 number = self.kept.get(member) or self.ids.next("identity")
                 self.identities[member] = KnownIdentity(number, root)
                 work.new.append((number, member))
+                work.ties[number] = set_id
                 root.size += 1
         return root
 
@@ -293,13 +302,14 @@ class Grouping:
 
     # -- publishing -----------------------------------------------------------------------------
 
-    def flush(self, changes: Changes) -> None:
-        """Resolve what the batch brought, and add to ``changes`` what the store has to write."""
+    def flush(self, changes: Changes) -> list[Change]:
+        """Resolve what the batch brought, add to ``changes`` what the store has to write, and say
+        what that changes of who is who."""
         work = [(group, group.work) for group in self._touched if group.work is not None]
         plain = [(group, brought) for group, brought in work if self._is_plain(group, brought)]
         contested = [(group, brought) for group, brought in work if group.contested]
         resolved = [(group, brought, self._resolve(group, brought)) for group, brought in contested]
-        publish(self, plain, resolved, changes)
+        told = publish(self, plain, resolved, changes)
         for group, brought in work:
             if brought.grown or group.fresh or brought.parts[0] != group.row():
                 changes.groups.append((self.project, group.row()))
@@ -309,6 +319,7 @@ class Grouping:
             self.groups.pop(absorbed.group_id, None)
         self._touched.clear()
         self._absorbed.clear()
+        return told
 
     def _is_plain(self, group: Group, brought: Work) -> bool:
         """Whether a group is uncontested still, and the batch changes anything of its one user."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from idweave.core.identity import Fact
 from idweave.core.record import Project, Record, Rejection
 from idweave.ports import (
+    Change,
     Changes,
     Entry,
     OperatorRow,
@@ -89,6 +90,8 @@ class Intake:
         self._projects = projects
         self._ids = Ids(store)
         self._groupings: dict[str, Grouping] = {}
+        self.has_told = False
+        """Whether the last batch changed anything of who is who."""
         with store.reader() as reader:
             self._operators = reader.operators(None)
             self._rejected_bytes = Counter(
@@ -121,6 +124,7 @@ class Intake:
             for grouping in self._groupings.values():
                 grouping.forget()
             raise
+        self.has_told = bool(changes.feed)
         for grouping in self._groupings.values():
             grouping.trim()
         for (project, name), count in changes.counters.items():
@@ -180,7 +184,10 @@ class _Batch:
         for number, delivery in enumerate(deliveries):
             self._sort_out(number, delivery, arrivals)
         for project, arrived in arrivals.items():
-            self._take(project, arrived)
+            told = self._take(project, arrived)
+            if told:
+                at_ms = max(delivery.received_at_ms for delivery in deliveries)
+                self._changes.feed.append((project, at_ms, self._stated(told)))
         for (number, set_id), entries in self._entries.items():
             sighting = Sighting(set_id, self._payload_id(number), tuple(entries))
             self._changes.sightings.append(sighting)
@@ -208,8 +215,8 @@ class _Batch:
         counters = self._changes.counters
         counters[project, name] = counters.get((project, name), 0) + added
 
-    def _take(self, project: str, arrived: list[Arrival]) -> None:
-        """Everything that is new of one project's records."""
+    def _take(self, project: str, arrived: list[Arrival]) -> list[Change]:
+        """Everything that is new of one project's records; what that changes of who is who."""
         grouping = self._intake.grouping(project)
         keys = [_key(grouping, record) for record, _, _ in arrived]
         grouping.prefetch(keys)
@@ -232,10 +239,23 @@ class _Batch:
                 self._changes.untimed.append((project, record.event_id))
             if record.fact is not None:
                 grouping.add(known, record.fact)
-        grouping.flush(self._changes)
+        told = grouping.flush(self._changes)
         self._count(project, "received", len(arrived))
         self._count(project, "accepted", len(arrived) - duplicates)
         self._count(project, "duplicates", duplicates)
+        return told
+
+    def _stated(self, told: list[Change]) -> list[Change]:
+        """The same, each with the operator fact that its event is."""
+        numbers = {f"{row.time_ms}-{row.event_id}": row for row in self._changes.operators}
+        if not numbers:
+            return told
+        return [
+            one._replace(operator_id=numbers[one.event].operator_id)
+            if one.event in numbers
+            else one
+            for one in told
+        ]
 
     def _known_before(
         self, project: str, grouping: Grouping, arrived: Iterable[tuple[Arrival, SetKey]]

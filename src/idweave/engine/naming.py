@@ -34,10 +34,15 @@ class Naming:
 
     def _name(self, users: list[User]) -> None:
         firsts = [first_name(user.event_id) for user in users]
-        taken = self._store.find_users(self._project, firsts)
+        taken = self._taken(firsts)
         for user, first in zip(users, firsts, strict=True):
             name = first
             while taken.setdefault(name, user.event_id) != user.event_id:
                 name += 1
-                taken |= self._store.find_users(self._project, [name])
+                taken |= self._taken([name])
             self._given[user.event_id] = name
+
+    def _taken(self, names: list[int]) -> dict[int, str]:
+        """Those of these names that were given, with the event that founded the user of each."""
+        rows = self._store.find_users(self._project, names)
+        return {name: row.founder.event_id for name, row in rows.items()}

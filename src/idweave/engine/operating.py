@@ -11,15 +11,16 @@ from idweave.ports import Clock, OperatorRow, Reader, Store
 
 from .differing import difference_of
 from .door import Door
+from .following import Following
 from .intake import Delivery, Intake
 from .operated import IdentityText, OperatorAnswer, OperatorFact
 from .operators import Plan, Planner, Statement
-from .retelling import retell
+from .retelling import Occasion, retell
 from .stating import operator_payload
 from .telling import stored_name
 
 
-class Operating:
+class Operating(Following):
     """Operator facts (RESOLUTION.md §8): each is an exact law, and each can be taken back."""
 
     clock: Clock
@@ -67,11 +68,17 @@ class Operating:
         project = plan.row.project
         if plan.fact is not None:
             self._intake.accept([_delivery(plan.row, plan.fact)], operators=[plan.row])
+            self._tell_listeners()
             return
-        changes = retell(self._intake, project, plan.told, plan.rules)
+        row = plan.row
+        at_ms = row.stated_ms if row.removed_ms is None else row.removed_ms
+        event = f"{row.time_ms}-{row.event_id}" if row.event_id else ""
+        occasion = Occasion(at_ms, row.operator_id, event)
+        changes = retell(self._intake, project, plan.told, plan.rules, occasion=occasion)
         changes.operators.append(plan.row)
         self._store.commit(changes)
         self._intake.renew(project)
+        self._tell_listeners()
 
 
 def _delivery(row: OperatorRow, fact: Fact) -> Delivery:

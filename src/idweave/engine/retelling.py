@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, NamedTuple, cast
 
 from idweave.core.difference import goes_on_as
 from idweave.core.graph import Graph
 from idweave.core.identity import Fact, Identity
-from idweave.core.resolve import resolve
+from idweave.core.resolve import Resolution, resolve
 from idweave.ports import (
     Changes,
     Entry,
@@ -32,6 +33,7 @@ from idweave.ports import (
 from .grouping import Grouping
 from .intake import NOTHING, Intake
 from .ruling import Rules
+from .turning import tell_anew
 
 
 class Entered(NamedTuple):
@@ -69,24 +71,51 @@ class Retelling:
 
     def graph(self, rules: Rules) -> Graph:
         """What these facts come to under some rules."""
+        return self.resolution(rules).graph
+
+    def resolution(self, rules: Rules) -> Resolution:
+        """The same with whom each event belongs to."""
         facts = (one.fact for one in self.entered if one.entry.event_id not in rules.withdrawn)
-        return resolve(facts, rules.policy).graph
+        return resolve(facts, rules.policy)
 
 
-def retell(intake: Intake, project: str, told: Retelling, rules: tuple[Rules, Rules]) -> Changes:
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """Why and when groups are told again, as the feed says it. ``erased``: identities of a person
+    that no row of the feed may name any more, older ones included."""
+
+    recorded_at_ms: int
+    operator_id: int = 0
+    event: str = ""
+    erased: frozenset[Identity] = frozenset()
+
+
+def retell(
+    intake: Intake,
+    project: str,
+    told: Retelling,
+    rules: tuple[Rules, Rules],
+    *,
+    occasion: Occasion,
+) -> Changes:
     """The changes that tell groups again: ``rules`` are those before and after."""
     grouping = intake.fresh_grouping(project, rules[1])
+    grouping.is_retelling = True
     hidden = _Hidden(intake.store, frozenset(told.groups))
     grouping.store = cast("Store", hidden)
     with intake.store.reader() as reader:
-        grouping.kept = told.kept | _numbers(intake.store, told.groups)
+        members = _numbers(intake.store, told.groups)
+        grouping.kept = dict(chain(told.kept.items(), members.items()))
         changes = Changes(dropped_groups=list(told.groups), dropped_sightings=told.loosened)
         _enter(grouping, told, changes)
-        _settle_names(grouping, reader, (told.graph(rules[0]), told.graph(rules[1])), changes)
+        after = told.resolution(rules[1])
+        _settle_names(grouping, reader, (told.graph(rules[0]), after.graph), changes)
+        _settle_gone(grouping, intake.store, (told, after), changes)
+    tell_anew(intake.store, project, members, changes=changes, occasion=occasion)
     return changes
 
 
-def _numbers(store: Store, groups: Iterable[int]) -> dict[SetKey | Identity, int]:
+def _numbers(store: Store, groups: Iterable[int]) -> dict[Identity, int]:
     return {row.identity: row.identity_id for group in groups for row in store.members(group)}
 
 
@@ -128,6 +157,27 @@ def _settle_names(
         is_gone = user not in after.held
         settled = UserRow(row.name, user, row.founder_set, leads_to, gone=is_gone)
         changes.users.append((grouping.project, settled))
+
+
+def _settle_gone(
+    grouping: Grouping, store: Store, told: tuple[Retelling, Resolution], changes: Changes
+) -> None:
+    """Names that were gone before lead to whoever their founding event belongs to now."""
+    retelling, after = told
+    founders = {
+        one.fact.order for one in retelling.entered if one.fact.order not in after.graph.held
+    }
+    names = grouping.naming.of(founders)
+    rows = store.find_users(grouping.project, sorted(names.values()))
+    written = {row.name for _, row in changes.users}
+    for user in sorted(founders):
+        row = rows.get(names[user])
+        if row is None or row.name in written or not row.gone or row.merged_into is not None:
+            continue
+        home = after.home(user.event_id) if user.event_id in after.outcomes else None
+        if home is not None:
+            lead = grouping.naming.of([home])[home]
+            changes.users.append((grouping.project, replace(row, merged_into=lead)))
 
 
 class _Hidden:

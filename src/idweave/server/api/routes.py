@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from idweave.engine import explained, guarding, operated, past
+from idweave.engine.following import ChangePage
 
-from . import explaining, handlers, looking_back, operating, shapes
+from . import explaining, following, handlers, looking_back, operating, shapes
 from .handlers import Asked, RetryRequest
 from .operating import RemovalRequest, StatementRequest
 from .parameters import (
+    AFTER,
     AT,
     ATTRIBUTION,
     CANONICAL_ID,
@@ -44,8 +46,8 @@ Answer = Refused | str | Mapping[str, Any] | Any
 @dataclass(frozen=True, slots=True)
 class Row:
     """One route. ``is_open``: answered without a key. ``is_instant``: answered at once, however
-    many questions wait. ``conflicts``: it may contradict what holds. ``answers``: the shape of its
-    200."""
+    many questions wait. ``streams``: as server-sent events, too. ``conflicts``: it may contradict
+    what holds. ``answers``: the shape of its 200."""
 
     method: str
     path: str
@@ -57,6 +59,7 @@ class Row:
     is_instant: bool = False
     body: type | None = None
     redirects: bool = False
+    streams: bool = False
     conflicts: bool = False
 
     @property
@@ -190,6 +193,15 @@ ROUTES: tuple[Row, ...] = (
         explaining.guard,
         guarding.GuardReport,
         (PROJECT,),
+    ),
+    Row(
+        "GET",
+        _IN + "/changes",
+        "Every change of who is who, oldest first; a stream with Accept: text/event-stream",
+        following.changes,
+        ChangePage,
+        (PROJECT, AFTER, LIMIT),
+        streams=True,
     ),
     Row(
         "GET",

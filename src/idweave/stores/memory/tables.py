@@ -9,6 +9,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from idweave.core.errors import StoreError
 from idweave.core.identity import Order
 from idweave.ports import (
+    FeedRow,
     GroupRow,
     IdentityState,
     OperatorRow,
@@ -222,9 +223,11 @@ class Tables:
     runs: Table[tuple[int, Order], Run] = field(default_factory=_runs)
     rejections: Table[int, RejectionRow] = field(default_factory=lambda: Table("rejection"))
     operators: Table[int, OperatorRow] = field(default_factory=lambda: Table("operator fact"))
+    feed: Table[tuple[str, int], FeedRow] = field(default_factory=lambda: Table("change"))
     counters: Table[tuple[str, str], int] = field(default_factory=lambda: Table("counter"))
     marks: Table[str, int] = field(default_factory=lambda: Table("mark"))
-    """The largest ids of rejections and sightings: those that are no more still count."""
+    """The largest ids of rejections and sightings: those that are no more still count; and the last
+    number of each project's feed."""
     readers: int = 0
 
     def all(self) -> dict[str, Table[Any, Any]]:

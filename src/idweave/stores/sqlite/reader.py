@@ -11,6 +11,7 @@ from typing import Any
 
 from idweave.core.identity import Identity
 from idweave.ports import (
+    FeedRow,
     IdentityState,
     OperatorRow,
     PayloadRow,
@@ -25,17 +26,19 @@ from idweave.ports import (
 )
 
 from .codec import order_of, unpack_entries
+from .feed import last_seq, read_feed
 from .tables import Names, chunks, marks
 from .telling import find_event, told
 from .writes import NOBODY
 
 _STATE = "i.identity_id, i.key_id, i.value, i.owner, i.life, i.unbound_ms, i.crowded_ms"
-_USER = "name, founder_ms, founder_kind, founder_event, founder_set, merged_into, gone"
+USER = "name, founder_ms, founder_kind, founder_event, founder_set, merged_into, gone"
 
 _RUN_SETS = "SELECT DISTINCT set_id, project_id FROM run JOIN identity_set USING (set_id)"
 
 
-def _user(row: tuple[Any, ...]) -> UserRow:
+def user_of(row: tuple[Any, ...]) -> UserRow:
+    """The columns of ``USER`` as a row."""
     name, time_ms, kind, event, founder_set, merged_into, gone = row
     return UserRow(name, order_of(time_ms, kind, event), founder_set, merged_into, bool(gone))
 
@@ -104,10 +107,10 @@ class SqliteReader:
     def user(self, project: str, name: int) -> UserRow | None:
         """The row of a name."""
         rows = self._rows(
-            f"SELECT {_USER} FROM user WHERE project_id = ? AND name = ?",
+            f"SELECT {USER} FROM user WHERE project_id = ? AND name = ?",
             (self._names.project(project), name),
         )
-        return _user(rows[0]) if rows else None
+        return user_of(rows[0]) if rows else None
 
     def names_into(self, project: str, name: int) -> list[int]:
         """Names merged directly into this one."""
@@ -117,14 +120,22 @@ class SqliteReader:
         )
         return [merged for (merged,) in rows]
 
+    def feed(self, project: str, after: int, limit: int) -> list[FeedRow]:
+        """The changes of a project."""
+        return read_feed(self._connection, self._names.project(project), after, limit)
+
+    def feed_end(self, project: str) -> int:
+        """The number of the last change of a project."""
+        return last_seq(self._connection, self._names.project(project))
+
     def users(self, project: str) -> Iterable[UserRow]:
         """All live users."""
         rows = self._connection.execute(
-            f"SELECT {_USER} FROM user"
+            f"SELECT {USER} FROM user"
             " WHERE project_id = ? AND merged_into IS NULL AND NOT gone ORDER BY name",
             (self._names.project(project),),
         )
-        return map(_user, rows)
+        return map(user_of, rows)
 
     def held(self, project: str, name: int) -> list[IdentityState]:
         """Identities that the user holds now."""

@@ -10,6 +10,7 @@ from typing import Any
 from idweave.ports import Changes, Sighting
 
 from .codec import digest, order_columns, pack_entries, pack_event
+from .feed import write_feed
 from .tables import Names
 
 NOBODY = -1
@@ -247,6 +248,7 @@ def write(connection: sqlite3.Connection, names: Names, changes: Changes) -> Non
         ],
     )
     _run(connection, STATEMENTS, changes, number)
+    write_feed(connection, number, changes)
 
 
 def _run(
