@@ -22,6 +22,7 @@ from idweave.ports import (
 )
 
 from .answers import Receipt
+from .beginning import beginning
 from .grouping import Grouping, Ids, KnownSet
 from .ruling import Rules, ruled
 from .stating import record_of, stated_payload
@@ -90,6 +91,7 @@ class Intake:
         self._projects = projects
         self._ids = Ids(store)
         self._groupings: dict[str, Grouping] = {}
+        self._feeds: set[str] = set()
         self.has_told = False
         """Whether the last batch changed anything of who is who."""
         with store.reader() as reader:
@@ -123,6 +125,7 @@ class Intake:
         except BaseException:
             for grouping in self._groupings.values():
                 grouping.forget()
+            self._feeds.clear()
             raise
         self.has_told = bool(changes.feed)
         for grouping in self._groupings.values():
@@ -152,6 +155,13 @@ class Intake:
         self._groupings.pop(project, None)
         with self._store.reader() as reader:
             self._operators = reader.operators(None)
+
+    def beginning(self, project: str) -> list[Change]:
+        """What the feed of a project must tell first: it is asked for once."""
+        if project in self._feeds:
+            return []
+        self._feeds.add(project)
+        return beginning(self._store, project)
 
     def has_room(self, project: str) -> bool:
         """Whether a project's rejections are still kept, or only counted."""
@@ -186,8 +196,9 @@ class _Batch:
         for project, arrived in arrivals.items():
             told = self._take(project, arrived)
             if told:
+                before = self._intake.beginning(project)
                 at_ms = max(delivery.received_at_ms for delivery in deliveries)
-                self._changes.feed.append((project, at_ms, self._stated(told)))
+                self._changes.feed.append((project, at_ms, [*before, *self._stated(told)]))
         for (number, set_id), entries in self._entries.items():
             sighting = Sighting(set_id, self._payload_id(number), tuple(entries))
             self._changes.sightings.append(sighting)

@@ -10,6 +10,7 @@ from idweave.core.graph import User
 from idweave.core.identity import Identity
 from idweave.ports import Change, Changes, Store, UserRow
 
+from .beginning import beginning
 from .causes import left_by, why_of
 from .feed import Held, Named, Turn, Why, changes_of
 from .reading import run_at
@@ -105,6 +106,6 @@ def tell_anew(
     turn = Turn(held, dict(_users(store, rows, named)), why, occasion.erased)
     if occasion.erased:
         changes.forgotten.append((project, occasion.erased))
-    told = changes_of(turn)
+    told = beginning(store, project) + changes_of(turn)
     if told:
         changes.feed.append((project, occasion.recorded_at_ms, told))
