@@ -100,13 +100,15 @@ class History:
         self._applied += other._applied
         self._rehomed |= other._rehomed
 
-    def step_at(self, order: Order) -> Step:
-        """The step of the fact at this place."""
-        return self.steps[bisect_left(self.steps, order, key=_order)]
+    def step_at(self, order: Order) -> Step | None:
+        """The step of the fact at this place, None where there is none."""
+        at = bisect_left(self.steps, order, key=_order)
+        found = self.steps[at] if at < len(self.steps) else None
+        return found if found is not None and found.order == order else None
 
     def set_at(self, order: Order) -> int:
         """The set that the fact at this place was seen under."""
-        return self.step_at(order).set_id
+        return self.steps[bisect_left(self.steps, order, key=_order)].set_id
 
     def take_applied(self) -> list[Step]:
         """The steps applied since the last call, by order, each once; forgets them. For every

@@ -34,7 +34,7 @@ def why_of(
     why = Why(reference(arrived[0]))
     for moved, done in last.items():
         if isinstance(moved, Identity):
-            why.joined[moved] = cause(done)
+            why.moved[moved] = cause(done)
         elif moved in names:
             why.users[names[moved]] = cause(done)
     return why

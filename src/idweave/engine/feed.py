@@ -33,7 +33,7 @@ class Why:
 
     otherwise: str = ""
     operator_id: int = 0
-    joined: dict[Identity, str] = field(default_factory=dict)
+    moved: dict[Identity, str] = field(default_factory=dict)
     users: dict[int, str] = field(default_factory=dict)
     left: dict[Identity, str] = field(default_factory=dict)
 
@@ -87,6 +87,8 @@ class _Telling:
     def __init__(self, turn: Turn) -> None:
         self.rows: list[Change] = []
         self._turn = turn
+        self._erased: set[int] = set()
+        self._renamed: dict[int, int] = {}
         self._holders: dict[int | None, list[Identity]] = {}
         for identity, held in turn.held.items():
             self._holders.setdefault(held.before, []).append(identity)
@@ -104,7 +106,8 @@ class _Telling:
 
     def _tell(self, kind: ChangeKind, user: int, other: int | None = None) -> None:
         why = self._turn.why
-        event = why.users.get(user if kind not in _OF_OTHER else other or 0, why.otherwise)
+        about = other if other is not None and kind is ChangeKind.MERGED else user
+        event = why.users.get(about, why.otherwise)
         self.rows.append(Change(kind, user, other, None, "", event, why.operator_id))
 
     def erase(self) -> None:
@@ -147,7 +150,7 @@ class _Telling:
         """For each user that begins, the one that held most of what it holds."""
         counts: dict[int, Counter[int]] = {}
         for before, after in self._turn.held.values():
-            if before is not None and after in self._begun:
+            if before is not None and before != after and after in self._begun:
                 counts.setdefault(after, Counter())[before] += 1
         return {name: min(held, key=lambda one: (-held[one], one)) for name, held in counts.items()}
 
@@ -174,26 +177,25 @@ class _Telling:
         return self._turn.users[name].after.founder, name
 
     def move(self) -> None:
-        """Identities that are elsewhere than their user was told to be."""
+        """Identities that are elsewhere than their user was told to be: they leave before others
+        join, so that no user holds more than it may in between."""
         told = {one: name for name, some in self._holders.items() for one in some}
+        moved = [
+            (one, told[one], held.after)
+            for one, held in sorted(self._turn.held.items())
+            if held.after != told[one] and one not in self._turn.erased
+        ]
         why = self._turn.why
-        for identity, (_, after) in sorted(self._turn.held.items()):
-            before = told[identity]
-            if before == after or identity in self._turn.erased:
-                continue
-            if after is not None:
-                event = why.joined.get(identity, why.otherwise)
-                kind, user, other, reason = ChangeKind.JOINED, after, before, ""
+        for one, before, after in sorted(moved, key=lambda move: move[2] is not None):
+            event, number = why.moved.get(one, why.otherwise), why.operator_id
+            if after is None:
+                assert before is not None, "nobody left nobody"
+                reason = why.left.get(one, ANEW)
+                left = Change(ChangeKind.LEFT, before, None, one, reason, event, number)
+                self.rows.append(left)
             else:
-                assert before is not None
-                event = why.joined.get(identity, why.otherwise)
-                kind, user, other = ChangeKind.LEFT, before, None
-                reason = why.left.get(identity, ANEW)
-            self.rows.append(Change(kind, user, other, identity, reason, event, why.operator_id))
-
-
-_OF_OTHER = frozenset({ChangeKind.MERGED, ChangeKind.RENAMED})
-"""Kinds that are about what became of the other name."""
+                joined = Change(ChangeKind.JOINED, after, before, one, "", event, number)
+                self.rows.append(joined)
 
 
 def _leads_elsewhere(named: Named) -> bool:

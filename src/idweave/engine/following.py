@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from idweave.core.errors import InputError
+from idweave.core.errors import Conflict
 from idweave.ports import ChangeKind, FeedRow, Store
 
 from .explaining import PAGE_MAX
@@ -52,13 +52,13 @@ class Following:
 
     def changes(self, project: str, *, after: int = 0, limit: int = 100) -> ChangePage:
         """The changes after a cursor. Whoever applies all of them in order has who is who
-        (docs/decisions/0017). Raises InputError for a cursor that nobody was given."""
+        (docs/decisions/0017). Raises Conflict for a cursor that nobody was given."""
         self._known(project)
         with self._store.reader() as reader:
             end = reader.feed_end(project)
             if after > end:
                 fix = "Begin again after 0: this store is another one, or an older copy."
-                raise InputError(f"Project {project!r} has no change {after}.", fix=fix)
+                raise Conflict(f"Project {project!r} has no change {after}.", fix=fix)
             rows = reader.feed(project, after, min(limit, PAGE_MAX))
         following = rows[-1].seq if rows else after
         told = tuple(_answer(project, row) for row in rows)

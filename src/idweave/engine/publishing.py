@@ -134,10 +134,15 @@ class View:
                 leads_to = None if into is None else names[into]
                 yield UserRow(names[user], user, self.history.set_at(user), leads_to)
 
-    def ended(self) -> list[User]:
-        """Users that are in the graph no more, or that led elsewhere since then."""
-        ended = {*self.touched.users, *self.rehomed}
-        return sorted(user for user in ended if user not in self.graph.held)
+    def ended(self) -> set[User]:
+        """Users that are in the graph no more, though their founding facts are in the history. The
+        names of others, whose facts were taken out, go on leading where they lead."""
+        ended = self.touched.users - self.graph.held.keys()
+        return {user for user in ended if self.history.step_at(user) is not None}
+
+    def led(self) -> set[User]:
+        """Users that were in the graph no more before, and whose names may lead elsewhere now."""
+        return self.rehomed - self.graph.held.keys() - self.touched.users
 
     def turns(self) -> bool:
         """Whether anything may have changed of who holds what, or of where names lead."""
@@ -145,8 +150,7 @@ class View:
 
     def _users(self, names: dict[User, int], changes: Changes) -> None:
         changes.users += ((self.project, row) for row in self.user_rows(names))
-        gone = sorted(self.touched.users - self.graph.held.keys())
-        changes.gone += ((self.project, names[user]) for user in gone)
+        changes.gone += ((self.project, names[user]) for user in sorted(self.ended()))
 
     def _identities(
         self, names: dict[User, int], ids: dict[Identity, int], changes: Changes

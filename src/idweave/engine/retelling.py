@@ -33,7 +33,7 @@ from idweave.ports import (
 from .grouping import Grouping
 from .intake import NOTHING, Intake
 from .ruling import Rules
-from .turning import tell_anew
+from .turning import lead_of, tell_anew
 
 
 class Entered(NamedTuple):
@@ -162,7 +162,8 @@ def _settle_names(
 def _settle_gone(
     grouping: Grouping, store: Store, told: tuple[Retelling, Resolution], changes: Changes
 ) -> None:
-    """Names that were gone before lead to whoever their founding event belongs to now."""
+    """Names that were gone before lead to whoever their founding event belongs to now; where it
+    is taken out, they go on leading where they led."""
     retelling, after = told
     founders = {
         one.fact.order for one in retelling.entered if one.fact.order not in after.graph.held
@@ -174,10 +175,12 @@ def _settle_gone(
         row = rows.get(names[user])
         if row is None or row.name in written or not row.gone or row.merged_into is not None:
             continue
-        home = after.home(user.event_id) if user.event_id in after.outcomes else None
-        if home is not None:
-            lead = grouping.naming.of([home])[home]
-            changes.users.append((grouping.project, replace(row, merged_into=lead)))
+        if user.event_id in after.outcomes:
+            home = after.home(user.event_id)
+            lead = None if home is None else grouping.naming.of([home])[home]
+        else:
+            lead = lead_of(store, row)
+        changes.users.append((grouping.project, replace(row, merged_into=lead)))
 
 
 class _Hidden:

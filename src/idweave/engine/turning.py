@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from idweave.core.graph import User
 from idweave.core.identity import Identity
@@ -32,48 +32,56 @@ def turned(
     if not told:
         return
     store, project = grouping.store, grouping.project
-    named = {id(view): _named(view, names, grouping.naming.of(view.ended())) for view in told}
-    rows = store.find_users(project, [name for after in named.values() for name in after])
+    named = [dict(_named(grouping, view, names)) for view in told]
+    rows = store.find_users(project, [name for some in named for name in some])
     owners = store.find_owners([ids[one] for view in told for one in view.touched.identities])
-    for view in told:
+    for view, some in zip(told, named, strict=True):
         owner = view.graph.owner
         held = {
             one: Held(owners.get(ids[one]), names[owner[one]] if one in owner else None)
             for one in view.touched.identities
         }
-        users = dict(_users(store, rows, named[id(view)]))
         why = why_of(view.graph, view.applied, view.new, names)
         why.left = left_by(view.graph, view.applied, grouping.policy)
-        yield changes_of(Turn(held, users, why))
+        yield changes_of(Turn(held, dict(_users(store, rows, some)), why))
 
 
-After = UserRow | int | None
-"""The row of a name that leads on or lives, or the name that one leads to that is gone."""
+class _Led(NamedTuple):
+    """A name of nobody in the graph, and the one that it leads to. ``settled``: where it led to
+    somebody already by its row, it still does."""
+
+    lead: int | None
+    settled: bool
 
 
-def _named(view: View, names: Mapping[User, int], ended: Mapping[User, int]) -> dict[int, After]:
+def _named(
+    grouping: Grouping, view: View, names: Mapping[User, int]
+) -> Iterator[tuple[int, UserRow | _Led]]:
     """What became of each name of a group that may lead elsewhere."""
-    found: dict[int, After] = {row.name: row for row in view.user_rows(names)}
-    for user, name in ended.items():
-        home = view.history.step_at(user).outcome.home
-        found[name] = None if home is None else names[home]
-    return found
+    for row in view.user_rows(names):
+        yield row.name, row
+    for users, settled in ((view.ended(), False), (view.led(), True)):
+        for user, name in grouping.naming.of(users).items():
+            done = view.history.step_at(user)
+            home = None if done is None else done.outcome.home
+            yield name, _Led(None if home is None else names[home], settled)
 
 
 def _users(
-    store: Store, rows: Mapping[int, UserRow], named: Mapping[int, After]
+    store: Store, rows: Mapping[int, UserRow], named: Mapping[int, UserRow | _Led]
 ) -> Iterator[tuple[int, Named]]:
     for name, after in named.items():
         before = rows.get(name)
-        if before is not None and before.gone and before.merged_into is None:
-            before = replace(before, merged_into=_lead(store, before))
+        by_row = before is not None and before.merged_into is not None
+        if before is not None and before.gone and not by_row:
+            before = replace(before, merged_into=lead_of(store, before))
         if isinstance(after, UserRow):
             yield name, Named(before, after)
-        elif before is not None:
-            yield name, Named(before, replace(before, gone=True, merged_into=after))
+        elif before is not None and not (after.settled and by_row):
+            yield name, Named(before, replace(before, gone=True, merged_into=after.lead))
 
 
-def _lead(store: Store, row: UserRow) -> int | None:
+def lead_of(store: Store, row: UserRow) -> int | None:
     """Where a name that is gone leads: to the user that its founding event belongs to."""
     with store.reader() as reader:
         run = run_at(reader.runs([row.founder_set]), row.founder)
@@ -100,7 +108,7 @@ def tell_anew(
         one: Held(owners.get(members[one]) if one in members else None, after.get(one))
         for one in {*members, *after}
     }
-    named: dict[int, After] = {row.name: row for _, row in changes.users}
+    named: dict[int, UserRow | _Led] = {row.name: row for _, row in changes.users}
     rows = store.find_users(project, list(named))
     why = Why(occasion.event, occasion.operator_id)
     turn = Turn(held, dict(_users(store, rows, named)), why, occasion.erased)

@@ -67,7 +67,7 @@ class Api:
         self._hosts = Hosts(settings)
         self._threads = ThreadPoolExecutor(READ_THREADS, "idweave-reader")
         self._asked = 0
-        self._streams = Streams(source.engine, source.meters)
+        self._streams = Streams(source.engine, settings, source.meters)
         routes = [Route(row.path, self._endpoint(row), methods=[row.method]) for row in ROUTES]
         self._starlette = Starlette(
             routes=routes, exception_handlers={HTTPException: _http_problem}

@@ -202,6 +202,7 @@ ROUTES: tuple[Row, ...] = (
         ChangePage,
         (PROJECT, AFTER, LIMIT),
         streams=True,
+        conflicts=True,
     ),
     Row(
         "GET",

@@ -21,6 +21,7 @@ from idweave.engine.following import ChangePage
 
 from ..logs import log
 from ..meters import Meters
+from ..settings import ServerSettings
 
 EVENT_STREAM = "text/event-stream"
 LAST_EVENT_ID = "last-event-id"
@@ -30,13 +31,6 @@ STREAMS_MAX = 64
 
 STREAM_PAGE = 500
 """Changes of one read, some 200 KiB as text: what a stream holds in memory at most."""
-
-QUIET_S = 15.0
-"""After so long without a change a comment is sent, so that proxies and clients know that we are
-there; and the store is asked, in case that another process wrote to it."""
-
-STALLED_S = 30.0
-"""How long a client may take nothing of what it was sent, as long as any request may take."""
 
 HEADERS = (
     (b"content-type", EVENT_STREAM.encode()),
@@ -62,9 +56,17 @@ def event_of(page: ChangePage) -> bytes:
 
 
 class Streams:
-    """All open streams. Everything but the listener belongs to the event loop."""
+    """All open streams. Everything but the listener belongs to the event loop.
 
-    def __init__(self, engine: Engine, meters: Meters) -> None:
+    ``quiet_s``: after so long without a change a comment is sent, so that proxies and clients know
+    that we are there, and the store is asked, in case that another process wrote to it: as long as
+    an idle connection is kept. ``stalled_s``: how long a client may take nothing of what it was
+    sent: as long as a request may take to arrive.
+    """
+
+    def __init__(self, engine: Engine, settings: ServerSettings, meters: Meters) -> None:
+        self.quiet_s = settings.keep_alive_s
+        self.stalled_s = settings.request_s_max
         self._meters = meters
         self._engine = engine
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -116,12 +118,9 @@ class Stream(Response):
         self._streams = streams
         self._page = first
         self._read = read
-        self._news = asyncio.Event()
-
-    @property
-    def news(self) -> asyncio.Event:
-        """Set when there may be more to read."""
-        return self._news
+        self.news = asyncio.Event()
+        """Set when there may be more to read, as there may be since the first page was read."""
+        self.news.set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Send until somebody has had enough."""
@@ -129,12 +128,12 @@ class Stream(Response):
         gone = asyncio.ensure_future(_gone(receive))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-            await _sent(send, GREETING)
+            await self._sent(send, GREETING)
             try:
                 await self._run(send, gone)
             except IdweaveError as error:
                 log(logging.ERROR, "a stream failed", code=error.code, error=error.message)
-            await _sent(send, b"", more=False)
+            await self._sent(send, b"", more=False)
         except TimeoutError:
             log(logging.WARNING, "a reader of changes stalled", cursor=self._page.next_cursor)
         finally:
@@ -144,28 +143,27 @@ class Stream(Response):
     async def _run(self, send: Any, gone: asyncio.Future[None]) -> None:
         while not gone.done() and not self._streams.is_closed:
             if self._page.changes:
-                await _sent(send, event_of(self._page))
+                await self._sent(send, event_of(self._page))
             elif not await self._waited(gone):
-                await _sent(send, QUIET)
-            self._news.clear()  # before the store is read, so that no commit goes unnoticed
+                await self._sent(send, QUIET)
+            self.news.clear()  # before the store is read, so that no commit goes unnoticed
             self._page = await self._read(int(self._page.next_cursor))
+
+    async def _sent(self, send: Any, body: bytes, *, more: bool = True) -> None:
+        """Hand bytes to the connection; raises TimeoutError where it takes none for long."""
+        async with asyncio.timeout(self._streams.stalled_s):
+            await send({"type": "http.response.body", "body": body, "more_body": more})
 
     async def _waited(self, gone: asyncio.Future[None]) -> bool:
         """Wait until there is more, or nobody listens; False where nothing came for long."""
-        news = asyncio.ensure_future(self._news.wait())
+        news = asyncio.ensure_future(self.news.wait())
         either: set[asyncio.Future[Any]] = {news, gone}
         try:
             first = asyncio.FIRST_COMPLETED
-            done, _ = await asyncio.wait(either, timeout=QUIET_S, return_when=first)
+            done, _ = await asyncio.wait(either, timeout=self._streams.quiet_s, return_when=first)
         finally:
             news.cancel()
         return bool(done)
-
-
-async def _sent(send: Any, body: bytes, *, more: bool = True) -> None:
-    """Hand bytes to the connection; raises TimeoutError where it takes none for long."""
-    async with asyncio.timeout(STALLED_S):
-        await send({"type": "http.response.body", "body": body, "more_body": more})
 
 
 async def _gone(receive: Any) -> None:

@@ -64,10 +64,8 @@ class MemoryReader:
 
     def feed(self, project: str, after: int, limit: int) -> list[FeedRow]:
         """The changes of a project: their numbers have no holes."""
-        rows = (
-            self._tables.feed.get((project, seq)) for seq in range(after + 1, after + 1 + limit)
-        )
-        return [row for row in rows if row is not None]
+        end = min(after + limit, self.feed_end(project))
+        return [self._tables.feed.rows[project, seq] for seq in range(after + 1, end + 1)]
 
     def feed_end(self, project: str) -> int:
         """The number of the last change of a project."""
