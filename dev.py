@@ -34,7 +34,8 @@ LOG = VENV / "setup.log"
 MUTEX = ROOT / ".venv.lock"
 LOCK = ROOT / "requirements.lock"
 BENCH_LOCK = ROOT / "bench" / "requirements.lock"
-LOCKS = ((LOCK, "--all-extras --group dev"), (BENCH_LOCK, f"--group bench -c {LOCK.name}"))
+DBT = (ROOT / "dbt" / LOCK.name, "--group dbt")
+LOCKS = ((LOCK, "--all-extras --group dev"), (BENCH_LOCK, f"--group bench -c {LOCK.name}"), DBT)
 YARDSTICKS = ["batch"]  # suites that measure beside packages that nothing else needs
 WINDOWS = os.name == "nt"
 UV = "uv==0.13.9"  # only `lock` uses it; pinned so that the same lock is written everywhere

@@ -24,6 +24,7 @@ from idweave.core.errors import IdweaveError
 from idweave.core.rejection import Code
 from idweave.engine.refused import MEANINGS as REFUSALS
 from idweave.server.api import problems
+from tests.golden.peers import page as peers
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 
@@ -284,6 +285,27 @@ def problem_row(one: problems.Refused) -> tuple[str, str, str, str]:
     return f"`{one.code}`", str(one.status), one.detail, one.fix
 
 
+def peers_page() -> str:
+    """The page of other systems' documented cases."""
+    columns = ("system", "preset", "its words in ours", "cases")
+    return page([
+        "# Peers: the documented cases of other systems",
+        one_line(peers.INTRO + peers.totals()),
+        table(columns, peers.summary()),
+        peers.TRY,
+        one_line(peers.READING),
+        "## What they document as their own weakness",
+        one_line(peers.WEAK),
+        "## Case by case",
+        table(("case", "what", "comes out", "not expressed, and why"), peers.details()),
+    ])  # fmt: skip
+
+
+def one_line(text: str) -> str:
+    """A paragraph as one line, to be wrapped."""
+    return " ".join(text.split())
+
+
 # -- pages -----------------------------------------------------------------------------------------
 
 
@@ -311,6 +333,7 @@ PAGES = {
     "cli.md": cli_page,
     "configuration.md": configuration_page,
     "errors.md": errors_page,
+    "peers.md": peers_page,
 }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from idweave.config import load_settings
+from idweave.core.policy_file import CHOICES, POLICY_FIELDS, PRESETS, RULE_FIELDS, SWITCHES
 from idweave.core.rejection import Code
 from tests.reference_pages import FOLDER, PAGES, REJECTIONS, commands, example
 
@@ -30,6 +31,13 @@ def test_a_reference_page_is_what_the_code_says_now(name: str) -> None:
 
 def test_every_rejection_code_is_explained() -> None:
     assert set(REJECTIONS) == set(Code)
+
+
+def test_every_preset_field_and_value_of_a_policy_is_on_its_page() -> None:
+    text = (FOLDER / "policies.md").read_text("utf-8")
+    values = {word.value for kinds in (*SWITCHES.values(), *CHOICES.values()) for word in kinds}
+    words = {*PRESETS, *RULE_FIELDS, *POLICY_FIELDS, *values} - {"keys"}
+    assert sorted(word for word in words if f"`{word}`" not in text) == []
 
 
 @pytest.mark.parametrize("name", [name for name, _ in commands()])

@@ -87,6 +87,7 @@ TEST_FILE_LINES_MAX = 600
 SQL_ROOMS = {"stores", "unionid"}
 SQL_CALLS = {"marks": "a list of question marks and nothing else"}
 SQL_BY_HAND = {
+    "stores/sqlite/filling.py::_without_indexes": "names of indexes that were just made",
     "stores/sqlite/reader.py::refusals": "one of two literals, the values are bound",
     "stores/sqlite/reader.py::rejections": "a choice of literals, the values are bound",
     "stores/sqlite/schema.py::migrate": "a pragma cannot be bound; the number is counted there",

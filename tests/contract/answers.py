@@ -72,6 +72,7 @@ def _project(reader: Reader, project: str, marks: HighMarks) -> dict[str, Any]:
         "feed": reader.feed(project, 0, MANY),
         "feed 2": reader.feed(project, 1, 2),
         "feed's end": reader.feed_end(project),
+        "old names": list(reader.old_names(project)),
         "groups": reader.groups(project),
         "unlinked": reader.unlinked(project),
         "operators": reader.operators(project),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from idweave.batch.files.blocks import decoded_of
 from idweave.batch.files.content import Content
 from idweave.batch.files.lines import Line, Lines
+from idweave.batch.files.slabs import Slabs
 from idweave.core.policy_file import preset
 from idweave.core.record import Project
 from idweave.core.rejection import Rejection
@@ -64,6 +65,7 @@ def items(block: Sequence[bytes]) -> Counter[str]:
 @given(st.lists(lines, min_size=1, max_size=8))
 @example([b'{"type":"track"}', b'{"a":1},{"b":2}', b"[]", b"{}"])
 @example([b'{"a":' * 150 + b"1" + b"}" * 150])
+@example([b"\x00", rb'{"query": null, "data": "\u0000"}'])
 def test_a_line_means_the_same_alone_and_in_any_block(block: list[bytes]) -> None:
     alone = sum((items([line]) for line in block), Counter())
     assert items(block) == alone
@@ -114,3 +116,32 @@ def test_lines_and_their_place_do_not_depend_on_how_a_file_is_read(pieces: list[
         assert found.offset == offset
         assert found.digest() == blake2b(whole[:offset], digest_size=16).hexdigest()
     assert next(found, None) is None
+
+
+@given(
+    st.lists(st.binary(max_size=12).map(lambda text: text.replace(b"\x00", b"\n"))),
+    st.integers(1, 20),
+)
+@example([b"\xef\xbb\xbfa\n\n", b"bb"], 1)
+def test_slabs_hold_the_lines_and_know_their_place_whatever_their_size(
+    pieces: list[bytes], size: int
+) -> None:
+    lines = [line for line in Lines(Pieces(pieces)) if line.text]
+    found, given = Slabs(Pieces(pieces), size), list[Line]()
+    for slab in found:
+        given += slab.lines()
+        whole = b"".join(pieces)[: found.offset]
+        assert found.digest() == blake2b(whole, digest_size=16).hexdigest()
+        assert given == lines[: len(given)]
+    assert given == lines
+    assert found.offset == sum(map(len, pieces))
+
+
+def test_slabs_keep_the_beginning_of_a_line_that_is_too_long() -> None:
+    mib = b"x" * (1 << 20)
+    pieces = [b"a\nb\ny", *[mib] * 17, b"z\nc\n", b"d", *[mib] * 17]
+    lines = list(Lines(Pieces(pieces)))
+    found = Slabs(Pieces(pieces))
+    assert [line for slab in found for line in slab.lines()] == lines
+    assert [line.is_whole for line in lines] == [True, True, False, True, False]
+    assert found.offset == sum(map(len, pieces))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idweave.core.identity import Fact
+from idweave.core.identity import Fact, Kind
 from idweave.core.policy import Policy
 from idweave.core.record import Code, Project, Record, Rejection
 from idweave.core.resolve import resolve
@@ -100,6 +100,8 @@ def test_l3_an_identity_has_one_owner_and_a_user_no_more_values_than_it_may(
             rule = world.policy.rule(key)
             assert rule is not None
             assert len(values) <= rule.values_max
+            if not any(fact.kind is Kind.BIND for fact in world.facts):
+                assert len(values) <= rule.limit(Kind.OBSERVE)
         members = set(graph.members(user))
         assert not any(one in members and other in members for one, other in world.policy.apart)
 

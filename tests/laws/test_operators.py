@@ -67,7 +67,10 @@ def statement(world: World, chance: random.Random) -> Statement:
     kind = chance.choice(list(OperatorKind))
     if kind is OperatorKind.RETRACT:
         return Statement(kind, *BY, event=chance.choice(world.facts).event_id)
-    some = [Identity(chance.choice(KEYS), chance.choice(VALUES)) for _ in range(8)]
+    seen = sorted({identity for fact in world.facts for identity in fact.identities})
+    some = [chance.choice(seen) for _ in range(8)]
+    if chance.random() < 0.3:
+        some = [Identity(chance.choice(KEYS), chance.choice(VALUES)) for _ in range(8)]
     count = 2 if kind in (OperatorKind.JOIN, OperatorKind.APART) else chance.choice([1, 1, 2])
     time_ms = chance.randint(1_000, 1_031) if kind in TIMED else None
     return Statement(kind, *BY, tuple(dict.fromkeys(some))[:count], time_ms=time_ms)

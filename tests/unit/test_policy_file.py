@@ -30,6 +30,7 @@ MISTAKES = [
     ('[[keys]]\nkey = "a"\nvalues_max = 0', 3, "values_max", "1 or more"),
     ('[[keys]]\nkey = "a"\nvalues_max = true', 3, "values_max", "1 or more"),
     ('[[keys]]\nkey = "a"\nwhen_full = "rejct"', 3, "when_full", "Did you mean reject"),
+    ('[[keys]]\nkey = "a"\nvalues_max = 2\nimplied_max = 3', 4, "implied_max", "lower this"),
     ('[[keys]]\nkey = "a"\nenabled = "yes"', 3, "enabled", "true or false"),
     ('[[keys]]\nkey = "a"\nblocked = ["0", 1]', 3, "blocked", '"null"'),
     ('[[keys]]\nkey = "1a"', 2, "key", "not a digit first"),

@@ -107,10 +107,10 @@ def _contests(shapes: Shapes, policy: Policy) -> Flags:
 
 
 def _overfull(identities: Identities, of_identity: Ints, policy: Policy) -> Flags:
-    """Which groups hold more values of a key than one user may."""
+    """Which groups hold more values of a key than any fact may bring together."""
     groups = int(of_identity.max(initial=-1)) + 1
     rules = [policy.rule(key) for key in identities.keys]
-    limits = np.array([0 if rule is None else rule.values_max for rule in rules], np.int64)
+    limits = np.array([0 if rule is None else rule.limit(Kind.OBSERVE) for rule in rules], np.int64)
     contested = np.zeros(groups, np.bool_)
     for key, limit in enumerate(limits.tolist()):
         holders: Longs = np.bincount(of_identity[identities.key == key], minlength=groups)

@@ -64,7 +64,8 @@ class Refused:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The whole answer. ``seen`` and ``latest`` are users by event, -1 for nobody; ``first_ms`` and
-    ``last_ms`` say when each identity was seen."""
+    ``last_ms`` say when each identity was seen. ``renamed`` are older names and those they lead to
+    now, which a store knows beside the law's redirects: late facts and operators took them away."""
 
     said: Said
     users: Users
@@ -75,6 +76,7 @@ class Outcome:
     first_ms: Longs
     last_ms: Longs
     contested_facts: int
+    renamed: tuple[tuple[int, int], ...] = ()
 
 
 def work_out(said: Said, policy: Policy, spread: Spread) -> Outcome:

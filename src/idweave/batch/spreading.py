@@ -6,6 +6,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -41,7 +42,8 @@ class Spread:
             return
         waiting: list[Future[Found]] = []
         for work in works:
-            waiting.append(self._started().submit(act, work))
+            with _interrupts_held():
+                waiting.append(self._started().submit(act, work))
             if len(waiting) >= self.workers * WAITING_PER_WORKER:
                 yield waiting.pop(0).result()
         for left in waiting:
@@ -50,7 +52,7 @@ class Spread:
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.workers, context, initializer=_leave_interrupts)
+            self._pool = ProcessPoolExecutor(self.workers, context, initializer=_begin)
         return self._pool
 
     def close(self) -> None:
@@ -60,9 +62,31 @@ class Spread:
             self._pool = None
 
 
-def _leave_interrupts() -> None:
-    """Ctrl-C reaches every process of a terminal; the parent alone answers it."""
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """A process that is started here hears of no Ctrl-C, not even before it can say so itself."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin() -> None:
+    """Ctrl-C reaches every process of a terminal; the parent alone answers it. Where the parent is
+    killed there is nobody to work for."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @contextmanager

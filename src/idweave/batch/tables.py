@@ -77,7 +77,7 @@ def small_tables(
     called = pc.cast(pa.array(outcome.users.names), TEXT)
     yield "identities", _identities(outcome, called)
     yield "users", _users(outcome, called)
-    yield "redirects", _redirects(outcome, called)
+    yield "redirects", _redirects(outcome)
     yield "refusals", _refusals(outcome, called)
     columns = zip(*sorted(rejections, key=_place), strict=True) if rejections else [()] * 8
     yield "rejections", _table("rejections", list(columns))
@@ -169,13 +169,18 @@ def _users(outcome: Outcome, called: pa.Array) -> pa.Table:
     return _table("users", columns).take(pa.array(np.argsort(users.names)))
 
 
-def _redirects(outcome: Outcome, called: pa.Array) -> pa.Table:
+def _redirects(outcome: Outcome) -> pa.Table:
     users = outcome.users
     founding = outcome.said.events.ids.take(pa.array(users.merged)).to_pylist()
     old = np.fromiter(map(first_name, founding), np.int64, len(founding))
+    lead = users.names[users.merged_into]
+    taken = {*old.tolist(), *users.names.tolist()} if outcome.renamed else set()
+    more = [pair for pair in outcome.renamed if pair[0] not in taken]
+    pairs = np.array(more, np.int64).reshape(-1, 2)
+    old, lead = np.concatenate((old, pairs[:, 0])), np.concatenate((lead, pairs[:, 1]))
     by = np.argsort(old)
-    into = called.take(pa.array(users.merged_into[by]))
-    return _table("redirects", (pc.cast(pa.array(old[by]), TEXT), into))
+    columns = (pc.cast(pa.array(column[by]), TEXT) for column in (old, lead))
+    return _table("redirects", tuple(columns))
 
 
 def _refusals(outcome: Outcome, called: pa.Array) -> pa.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -77,18 +78,28 @@ def _show_table(policy: Policy, output: Output) -> None:
         (
             rule.key,
             rule.rank,
-            rule.values_max,
+            str(rule.values_max)
+            if rule.implied_max is None
+            else f"{rule.implied_max}–{rule.values_max}",
             rule.when_full.value,
             rule.when_taken.value,
             f"{rule.conflicts_max} {rule.when_crowded.value}" if rule.conflicts_max else "-",
             rule.parent or "-",
-            "" if rule.enabled else "disabled",
+            ", ".join(_notes(rule)),
         )
         for rule in sorted(policy.keys, key=lambda rule: (rule.rank, rule.key))
     ]
     output.table(columns, rows, right=("rank", "values"))
     for one, other in policy.apart:
         output.say(f"kept apart: {visible(one)} and {visible(other)}")
+
+
+def _notes(rule: KeyRule) -> Iterator[str]:
+    """What few rules say."""
+    if rule.follows:
+        yield "follows"
+    if not rule.enabled:
+        yield "disabled"
 
 
 @offer(app, "check")

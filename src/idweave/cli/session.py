@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from idweave.core.errors import InputError
 from idweave.core.policy import Policy
 from idweave.core.record import Project
 from idweave.engine.engine import Engine
-from idweave.stores import OpenStore, open_store
+from idweave.stores import OpenStore, filling, is_fresh, open_store
 
 from .output import Output
 
@@ -86,6 +86,15 @@ class Session:
             yield store
         finally:
             store.close()
+
+    def is_fresh(self) -> bool:
+        """Whether the store is not there yet, or holds nothing; its folder is made if missing."""
+        make_folder_of(self.settings.store_url)
+        return is_fresh(self.settings.store_url)
+
+    def filling(self) -> AbstractContextManager[OpenStore]:
+        """A store in place of the fresh one, see :func:`idweave.stores.filling`."""
+        return filling(self.settings.store_url)
 
 
 def store_path(url: str) -> Path | None:

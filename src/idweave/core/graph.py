@@ -107,6 +107,7 @@ class Graph:
         "held",
         "life",
         "marks",
+        "mates",
         "owner",
         "redirect",
         "refusals",
@@ -122,6 +123,7 @@ class Graph:
         self.former: dict[Stay, int] = {}  # → time it left, ms
         self.redirect: dict[User, User] = {}
         self.marks: dict[Identity, Mark] = {}
+        self.mates: dict[Identity, Identity] = {}  # → what it goes by
         self.crowded: dict[Identity, Order] = {}  # → since when
         self.askers: dict[Identity, frozenset[User]] = {}
         self.refusals: dict[RefusalKey, Seen] = {}

@@ -11,9 +11,12 @@ from bisect import bisect_left
 from collections.abc import Iterable
 
 from .graph import Graph, Trail, User
-from .identity import Fact, Order
+from .identity import Fact, Identity, Kind, Order
 from .policy import Policy
 from .resolve import Outcome, step
+
+ELSEWHERE = Order(-1, Kind.OBSERVE, "")
+"""Since when an identity is crowded that became so by facts of another group: before all else."""
 
 
 class Step:
@@ -42,7 +45,46 @@ class History:
         self.graph = Graph()
         self.steps: list[Step] = []
         self._rehomed: set[Order] = set()
+        self.loose: dict[int, frozenset[Identity]] = {}
+        """By set: identities that are crowded by facts of another group, at each fact of the set.
+        They do not tie it to that group (RESOLUTION.md §7)."""
         self._applied: list[Step] = []
+
+    def loosen(self, set_id: int, identities: Iterable[Identity]) -> None:
+        """Take it as given that these identities of a set are crowded at each of its facts."""
+        self.loose[set_id] = self.loose.get(set_id, frozenset()).union(identities)
+        for identity in self.loose[set_id]:
+            self.graph.crowded.setdefault(identity, ELSEWHERE)
+
+    def loosened(self) -> set[Identity]:
+        """All identities that are taken to be crowded by facts of another group."""
+        return set[Identity]().union(*self.loose.values())
+
+    def tie(self, identities: Iterable[Identity]) -> None:
+        """The facts that make these identities crowded come into this history: nothing is taken
+        as given of them any more."""
+        tied = frozenset(identities)
+        left = ((set_id, loose - tied) for set_id, loose in self.loose.items())
+        self.loose = {set_id: loose for set_id, loose in left if loose}
+        for identity in tied:
+            if self.graph.crowded.get(identity) == ELSEWHERE:
+                del self.graph.crowded[identity]
+
+    def overcrowded(self) -> list[Step]:
+        """The steps, of those applied since the last :meth:`take_applied`, of loose sets of which
+        all else is crowded, too: their events belong to whoever holds what is loose. (A step that
+        brings anything counts at least the refusal of what is loose.)"""
+        return [done for done in self._applied if done.set_id in self.loose and not done.trail]
+
+    def again(self, since_ms: int) -> None:
+        """Apply every step from a time on anew: what was given for them was not so."""
+        at = bisect_left(self.steps, since_ms, key=lambda done: done.order.time_ms)
+        late = self.steps[at:]
+        del self.steps[at:]
+        for done in reversed(late):
+            self.graph.undo(done.trail)
+        for done in late:
+            self._apply(done)
 
     def extend(self, facts: Iterable[tuple[int, Fact]]) -> None:
         """Put facts (each with its set) in their places. None of them may be here already."""
@@ -99,6 +141,7 @@ class History:
             self.steps[at:] = sorted(self.steps[at:] + other.steps, key=_order)
         self._applied += other._applied
         self._rehomed |= other._rehomed
+        self.loose |= other.loose
 
     def step_at(self, order: Order) -> Step | None:
         """The step of the fact at this place, None where there is none."""

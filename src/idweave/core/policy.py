@@ -7,14 +7,16 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
-from .identity import LOGIN_KEY, Identity
+from .identity import LOGIN_KEY, Identity, Kind
 
 
 class WhenFull(StrEnum):
-    """A user already holds ``values_max`` values: refuse the new one, or let the oldest leave."""
+    """A user already holds as many values as it may: refuse the new one, let the oldest leave, or
+    let it leave only for a fact whose anchor that user holds."""
 
     REJECT = "reject"
     REPLACE = "replace"
+    RENEW = "renew"
 
 
 class WhenTaken(StrEnum):
@@ -76,6 +78,8 @@ JUNK_VALUES = frozenset(
 
 _ONLY_ZEROS_AND_DASHES = re.compile(r"[0-]+\Z")
 
+_BIND = Kind.BIND  # looked up once: slow in Python 3.11
+
 RULES_CACHED_MAX = 10_000
 """Concrete keys whose rule is remembered. Clients can invent appids; memory must not follow."""
 
@@ -96,15 +100,24 @@ class KeyRule:
     key: str
     rank: int = 10
     values_max: int = 1
+    implied_max: int | None = None
     when_full: WhenFull = WhenFull.REJECT
     when_taken: WhenTaken = WhenTaken.KEEP
     conflicts_max: int | None = None
     when_crowded: WhenCrowded = WhenCrowded.FREEZE
     parent: str | None = None
+    follows: bool = False
     enabled: bool = True
     blocked: frozenset[str] = frozenset()
     blocked_junk: bool = False
     normalise: Normalise = Normalise.NONE
+
+    def limit(self, kind: Kind) -> int:
+        """How many values a fact of this kind may bring together: ``values_max``, and for others
+        than a bind no more than ``implied_max``."""
+        if self.implied_max is None or kind is _BIND:
+            return self.values_max
+        return min(self.implied_max, self.values_max)
 
     def blocks(self, value: str) -> bool:
         """Whether this value is evidence of nobody: listed (without case), or junk."""
@@ -176,6 +189,11 @@ class Policy:
     def _templates(self) -> list[tuple[re.Pattern[str], KeyRule]]:
         paired = ((template_pattern(rule.key), rule) for rule in self.keys)
         return [(pattern, rule) for pattern, rule in paired if pattern is not None]
+
+    @cached_property
+    def has_followers(self) -> bool:
+        """Whether any key goes along with others."""
+        return any(rule.follows for rule in self.keys)
 
     @cached_property
     def apart_from(self) -> dict[Identity, frozenset[Identity]]:

@@ -37,7 +37,22 @@ from .toml_file import (
     text_of,
 )
 
-PRESETS = ("sensors", "global-static", "simple-one-to-one", "simple-many-to-one")
+OWN_PRESETS = ("sensors", "global-static", "simple-one-to-one", "simple-many-to-one")
+PEER_PRESETS = (
+    "adobe",
+    "adobe-cja",
+    "amplitude",
+    "mixpanel-original",
+    "mixpanel-simplified",
+    "mparticle",
+    "posthog",
+    "segment",
+    "snowplow",
+    "unomi",
+)
+"""Named after the systems whose documented rules they follow (docs/reference/peers.md)."""
+
+PRESETS = OWN_PRESETS + PEER_PRESETS
 
 SWITCHES: dict[str, type[StrEnum]] = {
     "merge": Merge,
@@ -51,9 +66,9 @@ CHOICES: dict[str, type[StrEnum]] = {
     "when_crowded": WhenCrowded,
     "normalise": Normalise,
 }
-COUNTS = {"rank": 0, "values_max": 1, "conflicts_max": 1}
+COUNTS = {"rank": 0, "values_max": 1, "implied_max": 1, "conflicts_max": 1}
 """Whole-number fields of a key rule and the least value of each."""
-FLAGS = ("enabled", "blocked_junk")
+FLAGS = ("follows", "enabled", "blocked_junk")
 RULE_FIELDS = ("key", *COUNTS, *CHOICES, *FLAGS, "parent", "blocked")
 POLICY_FIELDS = ("name", "extends", *SWITCHES, "apart", "keys")
 
@@ -74,8 +89,7 @@ def preset_text(name: str) -> str:
 
 
 def preset(name: str) -> Policy:
-    """The policy of a preset: ``sensors``, ``global-static``, ``simple-one-to-one`` or
-    ``simple-many-to-one``."""
+    """The policy of a preset, one of ``PRESETS``."""
     return parse_policy(preset_text(name), file=f"preset {name}")
 
 
@@ -149,7 +163,15 @@ def _rule(raw: Mapping[str, Any], table: Table, source: Source) -> KeyRule:
         fields["parent"] = text_of(raw, source.at("parent", table))
     if "blocked" in raw:
         fields["blocked"] = _blocked(raw["blocked"], source.at("blocked", table))
-    return KeyRule(**fields)
+    return _sound(KeyRule(**fields), source, table)
+
+
+def _sound(rule: KeyRule, source: Source, table: Table) -> KeyRule:
+    """The rule, if its limits go together."""
+    if rule.implied_max is not None and rule.implied_max > rule.values_max:
+        says = f"{rule.implied_max} is more than values_max = {rule.values_max}."
+        raise source.at("implied_max", table).error(says, "Raise `values_max`, or lower this.")
+    return rule
 
 
 def _checked(policy: Policy, source: Source) -> Policy:

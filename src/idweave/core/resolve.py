@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
 
-from .graph import Graph, Mark, Reason, User
-from .identity import Fact, Identity, Kind, Order
-from .policy import KeyRule, Merge, Policy, Rebind, Unbind, WhenCrowded, WhenFull, WhenTaken
+from .graph import Graph, Reason, User
+from .identity import Fact, Identity, Kind
+from .moving import Scene, admits, follow, go_by, join, kept_apart, leave, mark
+from .policy import KeyRule, Merge, Policy, Unbind, WhenCrowded, WhenTaken
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +36,8 @@ def step(graph: Graph, fact: Fact, policy: Policy) -> Outcome:
         return NOBODY
     if fact.kind is Kind.RELEASE:
         return _release(graph, identities)
-    scene = _Scene(graph, fact, policy, identities)
+    scene = Scene(graph, fact, policy, identities)
     return _end(scene) if fact.kind in (Kind.UNBIND, Kind.DETACH) else _associate(scene)
-
-
-class _Scene(NamedTuple):
-    """One fact at work. ``brought``: its identities that count, in order, less those set aside."""
-
-    graph: Graph
-    fact: Fact
-    policy: Policy
-    brought: tuple[Identity, ...]
-
-    def rule(self, identity: Identity) -> KeyRule:
-        rule = self.policy.rule(identity.key)
-        assert rule is not None, f"{identity.key} got past Policy.effective undeclared"
-        return rule
 
 
 # -- observe, login, bind ------------------------------------------------------------------------
@@ -69,11 +56,13 @@ class Aside(NamedTuple):
 def set_aside(graph: Graph, fact: Fact, policy: Policy) -> Aside:
     """§4, steps 1 and 2: which identities of an ``observe``, ``login`` or ``bind`` count, and
     which are set aside. Changes nothing; ``brought`` is empty where all are crowded."""
-    return _sort_out(_Scene(graph, fact, policy, policy.effective(fact.identities)))
+    return _sort_out(Scene(graph, fact, policy, policy.effective(fact.identities)))
 
 
-def _sort_out(scene: _Scene) -> Aside:
+def _sort_out(scene: Scene) -> Aside:
     graph, _, _, identities = scene
+    if graph.crowded.keys().isdisjoint(identities) and graph.marks.keys().isdisjoint(identities):
+        return Aside(identities)
     crowded = tuple(identity for identity in identities if identity in graph.crowded)
     present = tuple(identity for identity in identities if identity not in graph.crowded)
     scene = scene._replace(brought=present)
@@ -88,7 +77,7 @@ def _sort_out(scene: _Scene) -> Aside:
     return Aside(brought, unbound, crowded)
 
 
-def _associate(scene: _Scene) -> Outcome:
+def _associate(scene: Scene) -> Outcome:
     """§4, steps 1 to 5, for a fact that says its identities are one person's."""
     graph, fact = scene.graph, scene.fact
     brought, unbound, crowded, alone = _sort_out(scene)
@@ -98,10 +87,18 @@ def _associate(scene: _Scene) -> Outcome:
     if fact.kind is not Kind.OBSERVE and not alone:
         for identity in brought:
             _unmark(graph, identity)
-    scene = scene._replace(brought=brought)
+    if brought is not scene.brought:
+        scene = scene._replace(brought=brought)
     home = _home(scene)
+    moved = list[tuple[Identity, User]]()
     for identity in brought[1:]:
+        owner = graph.owner.get(identity)
         home = _bring(scene, home, identity)
+        if owner is not None and graph.find(owner) != home == graph.owner.get(identity):
+            moved.append((identity, owner))
+    if scene.policy.has_followers:
+        follow(scene, home, moved)
+        go_by(scene, home)
     for reason, aside in ((Reason.UNBOUND, unbound), (Reason.CROWDED, crowded)):
         for identity in aside:
             if graph.owner.get(identity) != home:
@@ -109,7 +106,7 @@ def _associate(scene: _Scene) -> Outcome:
     return Outcome(home, brought[0])
 
 
-def _on_purpose(scene: _Scene, identity: Identity) -> bool:
+def _on_purpose(scene: Scene, identity: Identity) -> bool:
     """§4, *on purpose*: does this fact mean to bring the unbound identity back?"""
     graph, fact, policy, present = scene
     if len(present) == 1:
@@ -137,7 +134,7 @@ def _unmark(graph: Graph, identity: Identity) -> None:
                 graph.drop(graph.marks, other)
 
 
-def _home(scene: _Scene) -> User:
+def _home(scene: Scene) -> User:
     """§4, step 3: the user that the anchor belongs to, or joins, or that this fact founds."""
     owner, (anchor, *others) = scene.graph.owner, scene.brought
     home = owner.get(anchor)
@@ -145,19 +142,15 @@ def _home(scene: _Scene) -> User:
         return home
     for other in others:
         home = owner.get(other)
-        if (
-            home is not None
-            and _admits(scene, home, anchor)
-            and not _kept_apart(scene, home, anchor)
-        ):
+        if home is not None and admits(scene, home, anchor) and not kept_apart(scene, home, anchor):
             break
     else:
         home = scene.graph.found(scene.fact.order)
-    _join(scene, home, anchor)
+    join(scene, home, anchor)
     return home
 
 
-def _bring(scene: _Scene, home: User, identity: Identity) -> User:
+def _bring(scene: Scene, home: User, identity: Identity) -> User:
     """§4, step 4: one further identity of the fact; returns home, which a merge may change."""
     graph = scene.graph
     owner = graph.owner.get(identity)
@@ -170,25 +163,25 @@ def _bring(scene: _Scene, home: User, identity: Identity) -> User:
         graph.refuse(home, identity, refused, scene.fact.order)
         return home
     if owner is not None:
-        _leave(scene, identity)
-    _join(scene, home, identity)
+        leave(scene, identity)
+    join(scene, home, identity)
     return home
 
 
-def _refusal(scene: _Scene, home: User, identity: Identity) -> Reason | None:
+def _refusal(scene: Scene, home: User, identity: Identity) -> Reason | None:
     """§4, step 4: why this identity may not join home, in the order the law asks; else None."""
     graph, rule = scene.graph, scene.rule(identity)
-    if _kept_apart(scene, home, identity):
+    if kept_apart(scene, home, identity):
         return Reason.APART
     if identity in graph.owner:
         if _crowds(graph, rule, home, identity):
             graph.put(graph.crowded, identity, scene.fact.order)
             if rule.when_crowded is WhenCrowded.QUARANTINE:
-                _leave(scene, identity)
+                leave(scene, identity)
             return Reason.CROWDED
         if rule.when_taken is WhenTaken.KEEP:
             return Reason.TAKEN
-    return None if _admits(scene, home, identity) else Reason.FULL
+    return None if admits(scene, home, identity) else Reason.FULL
 
 
 def _crowds(graph: Graph, rule: KeyRule, home: User, identity: Identity) -> bool:
@@ -203,8 +196,9 @@ def _crowds(graph: Graph, rule: KeyRule, home: User, identity: Identity) -> bool
 
 
 class Bar(NamedTuple):
-    """§4, *mergeable*: what keeps two users from merging. ``rule`` is ``merge``, ``values_max`` of
-    a key (``values``: how many the two hold together), or ``apart`` of a pair."""
+    """§4, *mergeable*: what keeps two users from merging. ``rule`` is ``merge``, ``values_max`` or
+    ``implied_max`` of a key (``values``: how many the two hold together), or ``apart`` of a
+    pair."""
 
     rule: str
     key: str = ""
@@ -222,9 +216,11 @@ def merge_bar(graph: Graph, kind: Kind, policy: Policy, users: tuple[User, User]
     held, more = graph.held[users[0]], graph.held[users[1]]
     for key, values in more.items():
         rule = policy.rule(key)
-        together = len(values) + len(held.get(key, ()))
-        if values and rule and together > rule.values_max:
-            return Bar("values_max", key, together)
+        others = held.get(key, ())
+        together = len(values) + len(others)
+        if values and others and rule and together > rule.limit(kind):
+            is_full = together > rule.values_max
+            return Bar("values_max" if is_full else "implied_max", key, together)
     both, owner = set(users), graph.owner.get
     for pair in policy.apart:
         if {owner(pair[0]), owner(pair[1])} == both:
@@ -232,77 +228,12 @@ def merge_bar(graph: Graph, kind: Kind, policy: Policy, users: tuple[User, User]
     return None
 
 
-def _mergeable(scene: _Scene, one: User, other: User) -> bool:
+def _mergeable(scene: Scene, one: User, other: User) -> bool:
     """§4, *mergeable*: nothing bars the two from becoming one."""
     return merge_bar(scene.graph, scene.fact.kind, scene.policy, (one, other)) is None
 
 
-def _kept_apart(scene: _Scene, user: User, identity: Identity) -> bool:
-    """§3, ``apart``: does the user hold an identity that never shares a user with this one?"""
-    partners = scene.policy.apart_from.get(identity, ())
-    return any(scene.graph.owner.get(partner) == user for partner in partners)
-
-
-def _room(scene: _Scene, home: User, identity: Identity) -> bool:
-    """§4, *room*: home holds it already, or fewer than ``values_max`` values of its key."""
-    values = scene.graph.values(home, identity.key)
-    return identity.value in values or len(values) < scene.rule(identity).values_max
-
-
-def _evictable(scene: _Scene, home: User, identity: Identity) -> list[tuple[Order, str]]:
-    """§4: the values of the key that this fact does not bring, by when they joined."""
-    values = scene.graph.values(home, identity.key).items()
-    return [
-        (joined, value)
-        for value, joined in values
-        if Identity(identity.key, value) not in scene.brought
-    ]
-
-
-def _admits(scene: _Scene, home: User, identity: Identity) -> bool:
-    """§4, *admits*: there is room, or the key makes room by letting another value leave."""
-    if _room(scene, home, identity):
-        return True
-    replaces = scene.rule(identity).when_full is WhenFull.REPLACE
-    return replaces and bool(_evictable(scene, home, identity))
-
-
-def _join(scene: _Scene, home: User, identity: Identity) -> None:
-    """§4: an identity nobody owns joins home; without room it evicts the one that joined first."""
-    if not _room(scene, home, identity):
-        _, value = min(_evictable(scene, home, identity))
-        evicted = Identity(identity.key, value)
-        _mark(scene, _leave(scene, evicted, keep=scene.brought))
-    scene.graph.join(home, identity, scene.fact.order)
-
-
-# -- leaving -------------------------------------------------------------------------------------
-
-
-def _leave(scene: _Scene, identity: Identity, *, keep: tuple[Identity, ...] = ()) -> list[Identity]:
-    """§4, *leave*: the identity, and its children once no other value of its key is held.
-    Returns all that left together, the identity first."""
-    graph = scene.graph
-    user = graph.part(identity, scene.fact.time_ms)
-    left = [identity]
-    if graph.values(user, identity.key):
-        return left
-    for child in graph.members(user):
-        is_child = scene.rule(child).parent == identity.key
-        if is_child and child not in keep and graph.owner.get(child) == user:
-            left += _leave(scene, child, keep=keep)
-    return left
-
-
-def _mark(scene: _Scene, left: list[Identity]) -> None:
-    """§1, *unbound*: what left by unbind or eviction needs a purpose to come back."""
-    if scene.policy.rebind is Rebind.EXPLICIT:
-        mark = Mark(scene.fact.order, tuple(left))
-        for identity in left:
-            scene.graph.put(scene.graph.marks, identity, mark)
-
-
-def _end(scene: _Scene) -> Outcome:
+def _end(scene: Scene) -> Outcome:
     """§4, unbind and detach: identities leave their owners, if the claimant is the owner."""
     graph, fact, policy, identities = scene
     is_unbind = fact.kind is Kind.UNBIND
@@ -321,8 +252,8 @@ def _end(scene: _Scene) -> Outcome:
             graph.refuse(claimant, identity, Reason.NOT_OWNER, fact.order)
         else:
             if is_unbind:
-                left = _leave(scene, identity)
-                _mark(scene, left)
+                left = leave(scene, identity)
+                mark(scene, left)
                 gone.update(left)
             else:
                 graph.part(identity, fact.time_ms)

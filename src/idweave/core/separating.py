@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from .identity import ENDING_KINDS, Fact, Identity
+from .identity import ENDING_KINDS, Fact, Identity, Kind
 from .policy import Merge, Policy
 from .resolve import resolve
 from .trace import Decision, Trace
@@ -57,8 +57,23 @@ def _ordered(facts: Iterable[Fact]) -> tuple[Fact, ...]:
 
 def _only_unites(told: Trace) -> bool:
     """Whether these facts just unite, in any order and whichever of them are taken away."""
-    return told.policy.merge is Merge.ANY and not any(
-        done.fact.kind in ENDING_KINDS or done.refused or done.left for done in told.decisions
+    return (
+        told.policy.merge is Merge.ANY
+        and not any(
+            done.fact.kind in ENDING_KINDS or done.refused or done.left for done in told.decisions
+        )
+        and not _leans_on_binds(told)
+    )
+
+
+def _leans_on_binds(told: Trace) -> bool:
+    """Whether a user holds what only a bind brings together: without it others would not unite."""
+    rule = told.policy.rule
+    return any(
+        len(values) > found.limit(Kind.OBSERVE)
+        for held in told.graph.held.values()
+        for key, values in held.items()
+        if (found := rule(key)) is not None
     )
 
 

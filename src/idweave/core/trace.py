@@ -27,10 +27,10 @@ class Merged(NamedTuple):
 class Decision:
     """What one fact did. Users are those of the moment; a later merge may have absorbed them.
 
-    ``tied``: the stays that this fact is evidence for, those of its identities that it brought and
-    that its home held afterwards. ``aside``: those it only carried,
-    unbound or crowded. ``joined`` stays began and ``left`` ones ended with it; what
-    moved did both. ``unbound`` and ``crowded`` became so; ``freed`` are neither any more.
+    ``tied``: the stays that this fact is evidence for: those of its identities that it brought and
+    that its home held afterwards, and of what went along with them. ``aside``: those it only
+    carried, unbound or crowded. ``joined`` stays began and ``left`` ones ended with it; what moved
+    did both. ``unbound`` and ``crowded`` became so; ``freed`` are neither any more.
     """
 
     fact: Fact
@@ -79,12 +79,14 @@ def _watched(graph: Graph, fact: Fact, policy: Policy) -> Decision:
     outcome = step(graph, fact, policy)
     home, trail = outcome.home, graph.trail
     left = tuple(_cells(trail, graph.former))
+    joined = _joined(graph, trail, {stay.identity for stay in left})
+    along = (stay.identity for stay in joined)
     return Decision(
         fact,
         outcome,
         tied=tuple(
             Stay(home, identity, graph.life.get(identity, 0))
-            for identity in found.brought
+            for identity in dict.fromkeys((*found.brought, *along))
             if home is not None and graph.owner.get(identity) == home
         ),
         aside=(
@@ -92,7 +94,7 @@ def _watched(graph: Graph, fact: Fact, policy: Policy) -> Decision:
             *((identity, Reason.CROWDED) for identity in found.crowded),
         ),
         founded=fact.order if fact.order in _cells(trail, graph.held) else None,
-        joined=_joined(graph, trail, {stay.identity for stay in left}),
+        joined=joined,
         left=left,
         merged=tuple(Merged(graph.redirect[one], one) for one in _cells(trail, graph.redirect)),
         refused=_refused(graph, trail, fact.order),

@@ -20,7 +20,7 @@ from .operated import DifferenceAnswer
 from .past import Instant, PastEvent, PastIdentity, PastUser, View
 from .reading import canonical_number
 from .ruling import rules_of
-from .telling import Story, seen_groups, stored_name
+from .telling import Story, all_groups, deciding_groups, groups_of, seen, stored_name
 from .whatif import Trial, WhatIf
 
 PAGE_MAX = 1000
@@ -39,7 +39,7 @@ class Explaining:
         what kept them from it: rule, holder, since when, how often, and what would allow it."""
         policy = self._policy(project)
         with self._store.reader() as reader:
-            groups = seen_groups(reader, project, one, other)
+            groups = deciding_groups(reader, project, seen(reader, project, one, other))
             return why.why(Story(reader, project, policy, groups), (one, other))
 
     def decisions(
@@ -56,7 +56,7 @@ class Explaining:
         """The fewest events whose retraction parts two identities of one user."""
         policy = self._policy(project)
         with self._store.reader() as reader:
-            groups = seen_groups(reader, project, one, other)
+            groups = groups_of(reader, project, seen(reader, project, one, other))
             return why.separate(Story(reader, project, policy, groups), (one, other))
 
     def past_lookup(self, project: str, identity: Identity, at: Instant) -> PastIdentity:
@@ -64,7 +64,7 @@ class Explaining:
         it had not been seen yet."""
         policy = self._policy(project)
         with self._store.reader() as reader:
-            groups = seen_groups(reader, project, identity)
+            groups = groups_of(reader, project, seen(reader, project, identity))
             return past.Past(View(reader, project, policy), groups, at).identity(identity)
 
     def past_user(self, project: str, canonical_id: str, at: Instant) -> PastUser:
@@ -85,8 +85,8 @@ class Explaining:
         """Everybody as they were at an instant, group by group."""
         policy = self._policy(project)
         with self._store.reader() as reader:
-            for group in reader.groups(project):
-                then = past.Past(View(reader, project, policy), [group], at)
+            for groups in all_groups(reader, project):
+                then = past.Past(View(reader, project, policy), groups, at)
                 yield from (then.user(user) for user in then.graph.users())
 
     def past_difference(self, project: str, between: tuple[Instant, Instant]) -> DifferenceAnswer:

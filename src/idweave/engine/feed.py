@@ -18,7 +18,7 @@ from idweave.core.identity import Fact, Identity, Order
 from idweave.ports import Change, ChangeKind, UserRow
 
 if TYPE_CHECKING:
-    from .grouping import Group, Work
+    from .known import Group, Work
 
 
 def reference(event: Fact | Order) -> str:

@@ -17,7 +17,7 @@ from idweave.core.policy import Policy
 from idweave.core.trace import Decision
 from idweave.ports import Reader
 
-from .telling import Story
+from .telling import Story, all_groups
 
 ROWS_MAX = 20
 """Rows of each list: the worst come first, and who mends those asks again."""
@@ -133,8 +133,8 @@ class Guard:
 
     def report(self, reader: Reader, newest_ms: int) -> GuardReport:
         """Look at every group; growth is counted up to the newest event."""
-        for group in reader.groups(self._project):
-            story = Story(reader, self._project, self._policy, [group])
+        for groups in all_groups(reader, self._project):
+            story = Story(reader, self._project, self._policy, groups)
             self._look_at_users(story, newest_ms - GROWTH_MS)
             self._look_at_identities(story)
             self._look_at_merges(story)

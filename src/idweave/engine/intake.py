@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from idweave.core.identity import Fact
 from idweave.core.record import Project, Record, Rejection
@@ -23,7 +24,8 @@ from idweave.ports import (
 
 from .answers import Receipt
 from .beginning import beginning
-from .grouping import Grouping, Ids, KnownSet
+from .grouping import Grouping
+from .known import Ids, KnownSet
 from .ruling import Rules, ruled
 from .stating import record_of, stated_payload
 
@@ -130,10 +132,14 @@ class Intake:
         self.has_told = bool(changes.feed)
         for grouping in self._groupings.values():
             grouping.trim()
+        self.committed(changes)
+        return receipts
+
+    def committed(self, changes: Changes) -> None:
+        """Know how much is kept for rejections after a commit."""
         for (project, name), count in changes.counters.items():
             if name == "rejected_bytes":
                 self._rejected_bytes[project] += count
-        return receipts
 
     def grouping(self, project: str) -> Grouping:
         """The groups of a project."""
@@ -215,16 +221,17 @@ class _Batch:
         """Records by project; rejections are written down."""
         if delivery.crc_mismatch and delivery.items:
             self._count(delivery.items[0][0], "crc_mismatches")
-        for nth, (project, item) in zip(_places(delivery), delivery.items, strict=True):
+        size = len(delivery.payload) // max(len(delivery.items), 1)
+        for nth, (project, item) in zip(places_of(delivery), delivery.items, strict=True):
             if isinstance(item, Rejection):
                 self._rejected[number] += 1
-                self._reject(project, item, Place(self._payload_id(number), nth), delivery)
+                refused = Refused(project, item, nth, delivery.received_at_ms, size)
+                reject(self._intake, refused, self._payload_id(number), self._changes)
             else:
                 arrivals[project].append((item, number, nth))
 
     def _count(self, project: str, name: str, added: int = 1) -> None:
-        counters = self._changes.counters
-        counters[project, name] = counters.get((project, name), 0) + added
+        count(self._changes, project, name, added)
 
     def _take(self, project: str, arrived: list[Arrival]) -> list[Change]:
         """Everything that is new of one project's records; what that changes of who is who."""
@@ -290,20 +297,6 @@ class _Batch:
             found |= self._intake.store.seen_untimed(project, untimed)
         return found
 
-    def _reject(self, project: str, rejection: Rejection, place: Place, delivery: Delivery) -> None:
-        self._count(project, "received")
-        self._count(project, "rejected")
-        self._count(project, f"rejected_{rejection.code.value}")
-        if not self._intake.has_room(project):
-            self._count(project, "rejected_unkept")
-            return
-        why = (rejection.code.value, rejection.field, rejection.reason, rejection.fix)
-        number = self._intake.next_id("rejection")
-        row = RejectionRow(number, project, *why, delivery.received_at_ms, place)
-        self._changes.rejections.append(row)
-        counters, size = self._changes.counters, len(delivery.payload) // len(delivery.items)
-        counters[project, "rejected_bytes"] = counters.get((project, "rejected_bytes"), 0) + size
-
     def _payload_id(self, number: int) -> int:
         payload_id = self._payload_ids.get(number)
         if payload_id is None:
@@ -323,7 +316,39 @@ class _Batch:
                 self._changes.payloads.append(row)
 
 
-def _places(delivery: Delivery) -> Iterable[int]:
+def count(changes: Changes, project: str, name: str, added: int) -> None:
+    """Add to a counter of a project."""
+    changes.counters[project, name] = changes.counters.get((project, name), 0) + added
+
+
+class Refused(NamedTuple):
+    """A record that is kept and not believed: where it stands in its payload, when that came, and
+    its share of the payload's bytes."""
+
+    project: str
+    why: Rejection
+    nth: int
+    received_at_ms: int
+    size: int
+
+
+def reject(intake: Intake, refused: Refused, payload_id: int, changes: Changes) -> None:
+    """Write a rejection down; where a project has too many, only count it."""
+    project, why = refused.project, refused.why
+    for name in ("received", "rejected", f"rejected_{why.code.value}"):
+        count(changes, project, name, 1)
+    if not intake.has_room(project):
+        count(changes, project, "rejected_unkept", 1)
+        return
+    said = (why.code.value, why.field, why.reason, why.fix)
+    number, place = intake.next_id("rejection"), Place(payload_id, refused.nth)
+    row = RejectionRow(number, project, *said, refused.received_at_ms, place)
+    changes.rejections.append(row)
+    count(changes, project, "rejected_bytes", refused.size)
+
+
+def places_of(delivery: Delivery) -> Iterable[int]:
+    """Where the items of a delivery stand in its payload."""
     if delivery.whole:
         return (WHOLE_REQUEST,)
     return range(len(delivery.items)) if delivery.places is None else delivery.places

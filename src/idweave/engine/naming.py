@@ -8,6 +8,8 @@ from idweave.core.graph import User
 from idweave.core.resolve import first_name
 from idweave.ports import Store
 
+from .reading import all_names
+
 NAMES_CACHED_MAX = 200_000
 """Names remembered, so that a user that is touched often is not looked up each time."""
 
@@ -31,6 +33,14 @@ class Naming:
                 unknown = wanted
             self._name(unknown)
         return {user: self._given[user.event_id] for user in wanted}
+
+    def led_to(self, user: User) -> list[User]:
+        """The users whose names lead to that of this one, itself first. Of a part that was
+        uncontested until now they all do; that may no longer be so."""
+        with self._store.reader() as reader:
+            names = all_names(reader, self._project, self.of([user])[user])
+            rows = (reader.user(self._project, name) for name in names)
+            return [row.founder for row in rows if row is not None]
 
     def _name(self, users: list[User]) -> None:
         firsts = [first_name(user.event_id) for user in users]

@@ -15,7 +15,7 @@ from idweave.core.resolve import Resolution, resolve
 from idweave.ports import Reader
 
 from .reading import canonical_number
-from .telling import Told, groups_of, stored_name, told_of
+from .telling import Told, all_groups, groups_of, stored_name, told_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +206,8 @@ def groups_of_name(reader: Reader, project: str, canonical_id: str) -> tuple[int
 
 def differences(view: View, between: tuple[Instant, Instant]) -> Iterator[Difference]:
     """What differs between two instants, group by group."""
-    for group in view.reader.groups(view.project):
-        told = told_of(view.reader, [group])
+    for groups in all_groups(view.reader, view.project):
+        told = told_of(view.reader, groups)
         before, after = (
             resolve((one.fact for one in told if at.holds(one)), view.policy).graph
             for at in between

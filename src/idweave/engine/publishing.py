@@ -25,7 +25,8 @@ from .feed import plain_changes
 from .turning import turned
 
 if TYPE_CHECKING:
-    from .grouping import Group, Grouping, Work
+    from .grouping import Grouping
+    from .known import Group, Work
 
 
 def publish(
@@ -93,7 +94,7 @@ class View:
     def __init__(self, project: str, brought: Work, history: History) -> None:
         self.project = project
         self.history = history
-        self.new = [fact.order for _, fact in brought.facts]
+        self.new = brought.arrived
         self.graph: Graph = history.graph
         self.touched: Touched = self.graph.take_touched()
         self.applied: list[Step] = history.take_applied()

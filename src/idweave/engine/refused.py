@@ -22,8 +22,8 @@ REMEDIES: dict[str, str] = {
         ' `when_taken = "move"` for {key}.'
     ),
     Reason.FULL.value: (
-        'Raise `values_max` of {key}, or set its `when_full = "replace"`, or unbind a value that'
-        " this user holds."
+        "Raise `values_max` of {key} (or `implied_max`, or say it by a bind), or set its"
+        ' `when_full = "replace"`, or unbind a value that this user holds.'
     ),
     Reason.UNBOUND.value: (
         "Bring it back on purpose: a bind of the two, or a login that names it; or release it; or"
@@ -37,7 +37,11 @@ REMEDIES: dict[str, str] = {
 
 BAR_RULES: dict[str, str] = {
     "merge": "merge = {merge} forbids the two users to merge",
-    "values_max": "together the two hold {values} values of {key}, and one user may {values_max}",
+    "values_max": "together the two hold {values} values of {key}, and one user may {limit}",
+    "implied_max": (
+        "together the two hold {values} values of {key}, and only a bind brings together more"
+        " than {limit}"
+    ),
     "apart": "{pair} are kept apart",
 }
 """Why two users do not merge, in words."""

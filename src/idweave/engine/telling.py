@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -33,9 +33,41 @@ class Told:
 
 
 def groups_of(reader: Reader, project: str, identities: Iterable[Identity]) -> list[int]:
-    """The groups of identities, ascending; those that were never seen have none."""
+    """The groups of identities and all that crowded identities tie to these, directly or through
+    others, ascending: whatever the rules, nothing else matters to them."""
     found = {reader.group_of(project, identity) for identity in identities}
-    return sorted(group for group in found if group is not None)
+    return _reached(found, lambda group: _beside(reader, group))
+
+
+def deciding_groups(reader: Reader, project: str, identities: Iterable[Identity]) -> list[int]:
+    """The groups of identities and those that say which of theirs are crowded, ascending: under
+    the rules that hold, nothing else matters to them."""
+    found = {reader.group_of(project, identity) for identity in identities}
+    return _reached(found, reader.groups_behind)
+
+
+def all_groups(reader: Reader, project: str) -> Iterator[list[int]]:
+    """The groups of a project, those together that crowded identities tie, by the first."""
+    done = set[int]()
+    for group in reader.groups(project):
+        if group not in done:
+            tied = _reached({group}, lambda group: _beside(reader, group))
+            done.update(tied)
+            yield tied
+
+
+def _beside(reader: Reader, group: int) -> list[int]:
+    return reader.groups_behind(group) + [other for _, other in reader.loose_groups(group)]
+
+
+def _reached(groups: Iterable[int | None], leads_to: Callable[[int], Iterable[int]]) -> list[int]:
+    found = {group for group in groups if group is not None}
+    front = list(found)
+    while front:
+        further = set(leads_to(front.pop())) - found
+        found |= further
+        front += sorted(further)
+    return sorted(found)
 
 
 def told_of(reader: Reader, groups: Iterable[int]) -> list[Told]:
@@ -103,10 +135,10 @@ def stored_name(reader: Reader, project: str, user: User) -> int:
         name += 1
 
 
-def seen_groups(reader: Reader, project: str, *identities: Identity) -> list[int]:
-    """The groups of identities that must all be known. Raises NotFound."""
+def seen(reader: Reader, project: str, *identities: Identity) -> tuple[Identity, ...]:
+    """These identities, which must all be known. Raises NotFound."""
     for identity in identities:
         if reader.group_of(project, identity) is None:
             fix = "Check key and value; `idweave refusals` shows what was kept out."
             raise NotFound(f"{identity} was never seen in project {project!r}.", fix=fix)
-    return groups_of(reader, project, identities)
+    return identities

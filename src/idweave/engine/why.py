@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from itertools import islice
 
 from idweave.core.graph import Reason, User
-from idweave.core.identity import Identity
+from idweave.core.identity import Identity, Kind
 from idweave.core.linking import Gap, Left, Refused, chain, gaps, making
+from idweave.core.policy import KeyRule
 from idweave.core.resolve import Bar, merge_bar
 from idweave.core.separating import separation
 from idweave.core.trace import Decision
@@ -29,7 +30,7 @@ from .explained import (
 )
 from .reading import follow
 from .refused import BAR_RULES, MEANINGS, REMEDIES
-from .telling import Story, groups_of
+from .telling import Story, deciding_groups
 
 EVENTS_SHOWN_MAX = 100
 """Events of one separation that are listed: more are counted, nobody retracts them by hand."""
@@ -106,12 +107,20 @@ def _rule(story: Story, refused: Refused, holder: User | None) -> str:
         bar = merge_bar(graph, refused.last.kind, policy, (home, holder))
     texts = {
         Reason.TAKEN: f"when_taken = keep of {key}; and {_bar(story, bar)}",
-        Reason.FULL: f"values_max = {rule.values_max if rule else 0} of {key}",
+        Reason.FULL: f"{_limit(rule, refused.last.kind)} of {key}",
         Reason.CROWDED: f"conflicts_max = {rule.conflicts_max if rule else 0} of {key}",
         Reason.UNBOUND: f"rebind = {policy.rebind.value}",
         Reason.APART: "apart",
     }
     return texts.get(refused.reason, "unbind")
+
+
+def _limit(rule: KeyRule | None, kind: Kind) -> str:
+    """The limit that a fact of a kind met at a key."""
+    if rule is None:
+        return "values_max = 0"
+    limit = rule.limit(kind)
+    return f"values_max = {limit}" if limit == rule.values_max else f"implied_max = {limit}"
 
 
 def _bar(story: Story, bar: Bar | None) -> str:
@@ -123,7 +132,7 @@ def _bar(story: Story, bar: Bar | None) -> str:
         merge=story.trace.policy.merge.value,
         key=bar.key,
         values=bar.values,
-        values_max=rule.values_max if rule else 0,
+        limit=rule.limit(Kind.OBSERVE if bar.rule == "implied_max" else Kind.BIND) if rule else 0,
         pair=" and ".join(map(str, bar.pair)),
     )
 
@@ -154,10 +163,10 @@ def decisions_of(reader: Reader, story: Story, name: int, page: tuple[int, int])
 
 
 def groups_of_user(reader: Reader, project: str, name: int) -> list[int]:
-    """The groups (one, where there are any facts) that a user was made of."""
+    """The groups whose facts a user was made of and decided by; none where there are no facts."""
     row = follow(reader, project, name)
     members = reader.set_members(row.founder_set)
-    return groups_of(reader, project, (state.identity for state in members))
+    return deciding_groups(reader, project, (state.identity for state in members))
 
 
 def _moves(story: Story, done: Decision) -> Iterator[MoveAnswer]:

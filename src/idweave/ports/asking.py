@@ -101,6 +101,16 @@ class Reader(Protocol):
         """All groups of a project, ascending."""
         ...
 
+    def groups_behind(self, group_id: int) -> list[int]:
+        """The groups of identities that sets of this group carry without being tied to them:
+        identities that are crowded there; ascending."""
+        ...
+
+    def loose_groups(self, group_id: int) -> list[tuple[int, int]]:
+        """The ids of identities of this group that are in sets of other groups, without tying
+        them to this, each with such a group; ascending."""
+        ...
+
     def told(self, group_id: int) -> Iterator[tuple[SetKey, Sighting]]:
         """Everything that was said of a group, each sighting with its set, in no order."""
         ...
@@ -191,6 +201,10 @@ class Reader(Protocol):
 
     def users(self, project: str) -> Iterable[UserRow]:
         """All live users of a project by name."""
+        ...
+
+    def old_names(self, project: str) -> Iterable[int]:
+        """All names that were given and are no live user's any more, ascending."""
         ...
 
     def largest(self, project: str, limit: int) -> list[tuple[int, int]]:

@@ -68,20 +68,23 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class SetRow:
-    """A known identity set; ``newest_ms`` is the latest time it was seen at."""
+    """A known identity set; ``newest_ms`` is the latest time it was seen at. ``loose_after_ms``:
+    its later facts do not tie it to the groups of its crowded identities (None: all tie it)."""
 
     set_id: int
     group_id: int | None
     newest_ms: int
+    loose_after_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class IdentityRow:
-    """A known identity and the group that it is in."""
+    """A known identity, the group that it is in, and since when it is crowded."""
 
     identity_id: int
     identity: Identity
     group_id: int
+    crowded_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +241,9 @@ class Changes:
     """Project, row, and the name of its owner."""
     new_sets: list[tuple[str, int, SetKey, tuple[int, ...]]] = field(default_factory=list)
     """Project, set id, key, and the ids of its identities (the named one last)."""
+    loose_sets: list[tuple[int, int, int]] = field(default_factory=list)
+    """Of new sets: the id, that of an identity of the group that it is in (others have their
+    first), and the time after which its facts are not tied to the groups of the others."""
     sightings: list[Sighting] = field(default_factory=list)
     untimed: list[tuple[str, str]] = field(default_factory=list)  # project, event_id
     groups: list[tuple[str, GroupRow]] = field(default_factory=list)

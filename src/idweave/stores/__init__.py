@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Protocol
 
 from idweave.core.errors import InputError
@@ -24,10 +26,34 @@ def open_store(url: str, *, create: bool = True, read_only: bool = False) -> Ope
         from .memory import MemoryStore
 
         return MemoryStore()
-    path = rest if scheme == "sqlite" and colon else url
+    path = _path(url)
     if not path or "://" in url:
         fix = "Use memory:, sqlite:PATH, or the path of a file."
         raise InputError(f"{url!r} is not a store.", fix=fix)
     from .sqlite import SqliteStore
 
     return SqliteStore(path, create=create, read_only=read_only)
+
+
+def is_fresh(url: str) -> bool:
+    """Whether :func:`filling` can fill a store: a file that is not there, or holds nothing yet.
+    Raises as :func:`open_store` does."""
+    path = _path(url)
+    if url == "memory:" or not path or "://" in url:
+        return False
+    from .sqlite import filling as sqlite
+
+    return sqlite.is_fresh(Path(path))
+
+
+def filling(url: str) -> AbstractContextManager[OpenStore]:
+    """A store in place of a fresh one, for ``engine.loading`` to fill: it appears when the block
+    ends well, and nothing has changed when it does not."""
+    from .sqlite import filling as sqlite
+
+    return sqlite.filling(Path(_path(url)))
+
+
+def _path(url: str) -> str:
+    scheme, colon, rest = url.partition(":")
+    return rest if scheme == "sqlite" and colon else url

@@ -48,7 +48,7 @@ def blocks_of(lines: Iterator[Line], lines_max: int = RECORDS_IN_BLOCK) -> Itera
 def decoded_of(block: Sequence[Line], project: str) -> Iterator[Decoded]:
     """What a block of lines holds; ``project`` is whose it is where it does not say so itself."""
     records = None if REQUEST_MARK in block[0].text else _records(block)
-    if records is not None:
+    if records is not None and not any(isinstance(raw, Rejection) for raw in records.records):
         yield replace(records, project=project)
         return
     for is_record, part in groupby(map(_sorted_out, block), lambda pair: pair[1] is None):

@@ -17,7 +17,7 @@ LINE_KEPT_BYTES = 64 * 1024
 HEAD_BYTES = 4096
 """A file is told from others by its beginning, and then by the check sum of everything read."""
 
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 
 
 def head_digest(head: bytes) -> str:
@@ -105,5 +105,5 @@ class Lines:
         self._text.clear()
         self._length = 0
         if self.number == 1:
-            text = text.removeprefix(_BOM)
+            text = text.removeprefix(BOM)
         return Line(text.strip(), self.number, is_whole)

@@ -3,13 +3,27 @@ back from a copy knows nothing of what it does not hold."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from idweave.batch.files.lines import HEAD_BYTES, Lines
+from idweave.batch.files.lines import HEAD_BYTES
 from idweave.ports import Changes, Store
 
 PREFIX = "import_"
 """A mark is a counter of the project: its name holds the check sums, its value is the offset."""
+
+
+class Place(Protocol):
+    """How far a file is read: all lines up to ``offset``, which have this check sum."""
+
+    offset: int
+
+    def head_digest(self) -> str:
+        """The check sum of the file's beginning."""
+        ...
+
+    def digest(self) -> str:
+        """The check sum of everything up to ``offset``."""
+        ...
 
 
 class Mark(NamedTuple):
@@ -46,7 +60,7 @@ class Marks:
         self._set = max(found, default=None)
         return self._set
 
-    def move(self, lines: Lines) -> None:
+    def move(self, lines: Place) -> None:
         """Remember that everything so far is in. Beginnings that are short are read again."""
         if lines.offset >= HEAD_BYTES:
             self._replace(Mark(lines.offset, lines.head_digest(), lines.digest()))

@@ -123,10 +123,7 @@ class Import:
         if not deliveries:
             return
         for receipt in self._engine.accept(deliveries):
-            tally.received += receipt.received
-            tally.accepted += receipt.accepted
-            tally.rejected += receipt.rejected
-            tally.duplicates += receipt.duplicates
+            tally.add(receipt)
         items = chain.from_iterable(delivery.items for delivery in deliveries)
         rejected = (item.code.value for _, item in items if isinstance(item, Rejection))
         tally.rejected_by_code.update(rejected)

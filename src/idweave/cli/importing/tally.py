@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from idweave.core.errors import InputError
+from idweave.engine.answers import Receipt
 
 from ..exits import Exit
 from ..output import Output, number_text, report_error, visible
@@ -39,6 +40,13 @@ class Tally:
     rejected_by_code: Counter[str] = field(default_factory=Counter)
     flaw: InputError | None = None
     is_stopped: bool = False
+
+    def add(self, receipt: Receipt) -> None:
+        """Count what became of some records."""
+        self.received += receipt.received
+        self.accepted += receipt.accepted
+        self.rejected += receipt.rejected
+        self.duplicates += receipt.duplicates
 
     def as_row(self) -> dict[str, Any]:
         """The tally for machines."""

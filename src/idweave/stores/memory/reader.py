@@ -47,10 +47,34 @@ class MemoryReader:
         found = self._tables.identities.find("project", [project])
         return sorted({known.group_id for _, known in found})
 
+    def groups_behind(self, group_id: int) -> list[int]:
+        """The groups of crowded identities that sets of this group carry loosely."""
+        sets = (known for _, known in self._tables.sets.find("link", self._ids(group_id)))
+        loose = (known.ids for known in sets if known.loose_after_ms is not None)
+        found = {self._group(number) for ids in loose for number in ids}
+        return sorted(found - {group_id})
+
+    def loose_groups(self, group_id: int) -> list[tuple[int, int]]:
+        """Identities of this group that sets of other groups carry loosely, with those."""
+        ids = self._ids(group_id)
+        found = {
+            (number, self._group(known.link))
+            for number in ids
+            if self._tables.identities.rows[number].state.crowded_ms is not None
+            for _, known in self._tables.sets.find("member", [number])
+            if known.loose_after_ms is not None and known.link is not None
+        }
+        return sorted(tie for tie in found if tie[1] != group_id)
+
+    def _ids(self, group_id: int) -> list[int]:
+        return [number for number, _ in self._tables.identities.find("group", [group_id])]
+
+    def _group(self, identity_id: int) -> int:
+        return self._tables.identities.rows[identity_id].group_id
+
     def told(self, group_id: int) -> Iterator[tuple[SetKey, Sighting]]:
         """Everything that was said of a group."""
-        ids = [number for number, _ in self._tables.identities.find("group", [group_id])]
-        for set_id, known in self._tables.sets.find("member", ids):
+        for set_id, known in self._tables.sets.find("link", self._ids(group_id)):
             for _, span in self._tables.sightings.find("set", [set_id]):
                 yield known.key, span.sighting
 
@@ -74,6 +98,15 @@ class MemoryReader:
     def users(self, project: str) -> Iterable[UserRow]:
         """All live users."""
         return [row for _, row in sorted(self._tables.users.find("live", [project]), key=_key)]
+
+    def old_names(self, project: str) -> Iterable[int]:
+        """All names that are no live user's any more."""
+        rows = self._tables.users.rows.items()
+        return sorted(
+            name
+            for (of, name), row in rows
+            if of == project and (row.gone or row.merged_into is not None)
+        )
 
     def held(self, project: str, name: int) -> list[IdentityState]:
         """Identities that the user holds now."""

@@ -25,7 +25,7 @@ from .writes import write
 
 
 def _row(number: int, known: Known) -> IdentityRow:
-    return IdentityRow(number, known.state.identity, known.group_id)
+    return IdentityRow(number, known.state.identity, known.group_id, known.state.crowded_ms)
 
 
 class MemoryStore:
@@ -60,13 +60,15 @@ class MemoryStore:
         """See :class:`idweave.ports.Store`."""
         wanted = [(project, key) for key in keys]
         return {
-            known.key: SetRow(set_id, self._group_of(known.ids), self._newest_ms(set_id))
+            known.key: SetRow(
+                set_id, self._group_of(known.link), self._newest_ms(set_id), known.loose_after_ms
+            )
             for set_id, known in self._tables.sets.find("key", wanted)
         }
 
-    def _group_of(self, ids: tuple[int, ...]) -> int | None:
-        first = self._tables.identities.get(ids[0]) if ids else None
-        return None if first is None else first.group_id
+    def _group_of(self, link: int | None) -> int | None:
+        linking = None if link is None else self._tables.identities.get(link)
+        return None if linking is None else linking.group_id
 
     def _newest_ms(self, set_id: int) -> int:
         spans = self._tables.sightings.find("set", [set_id])

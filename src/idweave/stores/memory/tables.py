@@ -129,11 +129,14 @@ class Known(NamedTuple):
 
 
 class KnownSet(NamedTuple):
-    """An identity set and the ids of its identities, the named one last."""
+    """An identity set and the ids of its identities, the named one last. ``link``: one of the
+    group that it is in; ``loose_after_ms`` as in :class:`idweave.ports.SetRow`."""
 
     project: str
     key: SetKey
     ids: tuple[int, ...]
+    link: int | None
+    loose_after_ms: int | None = None
 
 
 class Span(NamedTuple):
@@ -166,6 +169,7 @@ def _sets() -> Table[int, KnownSet]:
         unique="key",
         key=lambda _, row: ((row.project, row.key),),
         member=lambda _, row: row.ids,
+        link=lambda _, row: _optional(row.link),
     )
 
 

@@ -14,7 +14,7 @@ from .tables import Known, KnownSet, Span, Tables
 def _dropped_groups(tables: Tables, changes: Changes) -> None:
     for group_id in changes.dropped_groups:
         ids = [number for number, _ in tables.identities.find("group", [group_id])]
-        for set_id, _ in tables.sets.find("member", ids):
+        for set_id, _ in tables.sets.find("link", ids):
             for number, _ in tables.sightings.find("set", [set_id]):
                 tables.sightings.drop(number)
             _drop_runs(tables, set_id, None)
@@ -60,7 +60,12 @@ def _groups(tables: Tables, changes: Changes) -> None:
 
 def _new_sets(tables: Tables, changes: Changes) -> None:
     for project, set_id, key, ids in changes.new_sets:
-        tables.sets.insert(set_id, KnownSet(project, key, ids))
+        tables.sets.insert(set_id, KnownSet(project, key, ids, ids[0] if ids else None))
+    for set_id, link, loose_after_ms in changes.loose_sets:
+        known = tables.sets.get(set_id)
+        if known is not None:
+            loose = known._replace(link=link, loose_after_ms=loose_after_ms)
+            tables.sets.put(set_id, loose)
 
 
 def _span(sighting: Sighting) -> Span:

@@ -25,10 +25,10 @@ from idweave.ports import (
     UserRow,
 )
 
+from . import telling
 from .codec import order_of, unpack_entries
 from .feed import last_seq, read_feed
 from .tables import Names, chunks, marks
-from .telling import find_event, told
 from .writes import NOBODY
 
 _STATE = "i.identity_id, i.key_id, i.value, i.owner, i.life, i.unbound_ms, i.crowded_ms"
@@ -100,9 +100,17 @@ class SqliteReader:
         )
         return [group_id for (group_id,) in rows]
 
+    def groups_behind(self, group_id: int) -> list[int]:
+        """The groups of crowded identities that sets of this group carry loosely."""
+        return telling.groups_behind(self._connection, group_id)
+
+    def loose_groups(self, group_id: int) -> list[tuple[int, int]]:
+        """Identities of this group that sets of other groups carry loosely, with those."""
+        return telling.loose_groups(self._connection, group_id)
+
     def told(self, group_id: int) -> Iterator[tuple[SetKey, Sighting]]:
         """Everything that was said of a group."""
-        return told(self._connection, self._names, group_id)
+        return telling.told(self._connection, self._names, group_id)
 
     def user(self, project: str, name: int) -> UserRow | None:
         """The row of a name."""
@@ -136,6 +144,15 @@ class SqliteReader:
             (self._names.project(project),),
         )
         return map(user_of, rows)
+
+    def old_names(self, project: str) -> Iterable[int]:
+        """All names that are no live user's any more."""
+        rows = self._connection.execute(
+            "SELECT name FROM user"
+            " WHERE project_id = ? AND (merged_into IS NOT NULL OR gone) ORDER BY name",
+            (self._names.project(project),),
+        )
+        return (name for (name,) in rows)
 
     def held(self, project: str, name: int) -> list[IdentityState]:
         """Identities that the user holds now."""
@@ -310,7 +327,7 @@ class SqliteReader:
 
     def find_event(self, project: str, event_id: str) -> list[tuple[SetKey, Sighting]]:
         """The sightings that hold an event."""
-        return list(find_event(self._connection, self._names, project, event_id))
+        return list(telling.find_event(self._connection, self._names, project, event_id))
 
     def counters(self, project: str | None) -> dict[tuple[str, str], int]:
         """The counters of one project, or of all."""

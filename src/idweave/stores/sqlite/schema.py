@@ -95,6 +95,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) STRICT""",
         "CREATE INDEX refusal_identity ON refusal (identity_id)",
     ),
+    ("ALTER TABLE identity_set ADD COLUMN loose_after_ms INTEGER",),
     (
         """CREATE TABLE feed (
             feed_id INTEGER PRIMARY KEY, project_id INTEGER NOT NULL, first_seq INTEGER NOT NULL,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,18 @@ READERS_MAX = 8
 """Idle read connections kept; more are opened when needed and closed after use."""
 
 _FULL = ("full", "disk i/o error", "readonly", "unable to open")
+
+
+def filling_path(path: Path) -> Path:
+    """Where a store is filled before it takes the place ``path``. Whoever holds the writer's lock
+    may delete what a killed process left there."""
+    return path.with_name(path.name + ".filling")
+
+
+def remove(path: Path) -> None:
+    """Delete a store's file and its logs, where there are any."""
+    for end in ("", "-wal", "-shm"):
+        path.with_name(path.name + end).unlink(missing_ok=True)
 
 
 def _translated(error: sqlite3.Error, path: str) -> StoreError:
@@ -83,6 +95,7 @@ class SqliteStore:
     def _open(self) -> None:
         if not self.read_only:
             self._lock = WriterLock(self.path)
+            remove(filling_path(self.path))
         self._writer = self._connect()
         if self.read_only:
             refuse_other_versions(self._writer, str(self.path))
@@ -109,6 +122,12 @@ class SqliteStore:
             self._lock.release()
             self._lock = None
 
+    def take_over(self, other: Path) -> None:
+        """Become a copy of another store, in one transaction. Raises StoreError."""
+        with self._asked(), closing(connect_read_only(other)) as source:
+            source.backup(self._writer)
+            self.names.reload(self._writer)
+
     def pragma(self, name: str) -> Any:
         """A setting of the writing connection, as SQLite reports it."""
         return self._writer.execute(f"PRAGMA {name}").fetchone()[0]
@@ -131,13 +150,15 @@ class SqliteStore:
         for part in chunks(list(by_digest)):
             rows = self._rows(
                 "SELECT s.digest, s.set_id, i.group_id,"
-                " (SELECT max(last_ms) FROM sighting g WHERE g.set_id = s.set_id)"
+                " (SELECT max(last_ms) FROM sighting g WHERE g.set_id = s.set_id),"
+                " s.loose_after_ms"
                 " FROM identity_set s LEFT JOIN identity i ON i.identity_id = s.link_id"
                 f" WHERE s.digest IN ({marks(part)}) AND s.project_id = ?",
                 (*part, self.names.project(project)),
             )
-            for key, set_id, group_id, newest in rows:
-                found[by_digest[key]] = SetRow(set_id, group_id, -1 if newest is None else newest)
+            for key, set_id, group_id, newest, loose_after_ms in rows:
+                newest_ms = -1 if newest is None else newest
+                found[by_digest[key]] = SetRow(set_id, group_id, newest_ms, loose_after_ms)
         return found
 
     def find_identities(
@@ -148,14 +169,14 @@ class SqliteStore:
         found: dict[Identity, IdentityRow] = {}
         for part in chunks(list({identity.value for identity in wanted})):
             rows = self._rows(
-                "SELECT identity_id, key_id, value, group_id FROM identity"
+                "SELECT identity_id, key_id, value, group_id, crowded_ms FROM identity"
                 f" WHERE project_id = ? AND value IN ({marks(part)})",
                 (self.names.project(project), *part),
             )
-            for number, key_id, value, group_id in rows:
+            for number, key_id, value, group_id, crowded_ms in rows:
                 identity = Identity(self.names.key_name(key_id), value)
                 if identity in wanted:
-                    found[identity] = IdentityRow(number, identity, group_id)
+                    found[identity] = IdentityRow(number, identity, group_id, crowded_ms)
         return found
 
     def find_groups(self, group_ids: Sequence[int]) -> dict[int, GroupRow]:
@@ -194,11 +215,12 @@ class SqliteStore:
     def members(self, group_id: int) -> list[IdentityRow]:
         """See :class:`idweave.ports.Store`."""
         rows = self._rows(
-            "SELECT identity_id, key_id, value FROM identity WHERE group_id = ?", (group_id,)
+            "SELECT identity_id, key_id, value, crowded_ms FROM identity WHERE group_id = ?",
+            (group_id,),
         )
         return [
-            IdentityRow(number, Identity(self.names.key_name(key_id), value), group_id)
-            for number, key_id, value in rows
+            IdentityRow(number, Identity(self.names.key_name(key_id), value), group_id, crowded_ms)
+            for number, key_id, value, crowded_ms in rows
         ]
 
     def facts(self, group_id: int) -> Iterator[tuple[int, SetKey, Fact]]:

@@ -12,6 +12,40 @@ from idweave.ports import SetKey, Sighting
 from .codec import pack_event, unpack_entries
 from .tables import Names
 
+SETS_OF_GROUP = (
+    "FROM identity i JOIN set_member m ON m.identity_id = i.identity_id"
+    " JOIN identity_set s ON s.set_id = m.set_id AND s.link_id = i.identity_id"
+    " WHERE i.group_id = ?"
+)
+"""The sets of a group: each is found by the one identity that links it."""
+
+_BEHIND = (
+    "SELECT DISTINCT c.group_id FROM identity i"
+    " JOIN set_member m ON m.identity_id = i.identity_id"
+    " JOIN identity_set s ON s.set_id = m.set_id AND s.link_id = i.identity_id"
+    " JOIN set_member n ON n.set_id = s.set_id JOIN identity c ON c.identity_id = n.identity_id"
+    " WHERE i.group_id = ? AND s.loose_after_ms IS NOT NULL AND c.group_id != i.group_id"
+    " ORDER BY c.group_id"
+)
+_LOOSE = (
+    "SELECT DISTINCT c.identity_id, i.group_id FROM identity c"
+    " JOIN set_member n ON n.identity_id = c.identity_id"
+    " JOIN identity_set s ON s.set_id = n.set_id JOIN identity i ON i.identity_id = s.link_id"
+    " WHERE c.group_id = ? AND c.crowded_ms IS NOT NULL"
+    " AND s.loose_after_ms IS NOT NULL AND c.group_id != i.group_id"
+    " ORDER BY c.identity_id, i.group_id"
+)
+
+
+def groups_behind(connection: sqlite3.Connection, group_id: int) -> list[int]:
+    """See :class:`idweave.ports.Reader`."""
+    return [group for (group,) in connection.execute(_BEHIND, (group_id,))]
+
+
+def loose_groups(connection: sqlite3.Connection, group_id: int) -> list[tuple[int, int]]:
+    """See :class:`idweave.ports.Reader`."""
+    return list(connection.execute(_LOOSE, (group_id,)))
+
 
 def told(
     connection: sqlite3.Connection, names: Names, group_id: int
@@ -22,13 +56,14 @@ def told(
     )
     identities = {number: Identity(names.key_name(key), value) for number, key, value in rows}
     sets = connection.execute(
-        "SELECT DISTINCT s.set_id, s.members, s.named FROM identity i"
-        " JOIN set_member m ON m.identity_id = i.identity_id"
-        " JOIN identity_set s ON s.set_id = m.set_id WHERE i.group_id = ?",
-        (group_id,),
+        f"SELECT s.set_id, s.members, s.named {SETS_OF_GROUP}", (group_id,)
     ).fetchall()
     for set_id, members, named in sets:
-        listed = [identities[int(number)] for number in members.split()]
+        numbers = [int(number) for number in members.split()]
+        for number in numbers:
+            if number not in identities:  # crowded, of another group
+                identities[number] = _identity(connection, names, number)
+        listed = [identities[number] for number in numbers]
         key = SetKey(tuple(listed[:-1]), listed[-1]) if named else SetKey(tuple(listed))
         rows = connection.execute(
             "SELECT payload_id, entries FROM sighting WHERE set_id = ?", (set_id,)

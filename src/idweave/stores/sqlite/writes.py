@@ -12,6 +12,7 @@ from idweave.ports import Changes, Sighting
 from .codec import digest, order_columns, pack_entries, pack_event
 from .feed import write_feed
 from .tables import Names
+from .telling import SETS_OF_GROUP
 
 NOBODY = -1
 """The ``home`` of a refusal that no user asked for: a key column cannot be NULL."""
@@ -54,6 +55,10 @@ def _sets(c: Changes, number: Callable[[str], int]) -> Rows:
 
 def _members(c: Changes, number: Callable[[str], int]) -> Rows:
     return ((identity, set_id) for _, set_id, _, ids in c.new_sets for identity in ids)
+
+
+def _loose_sets(c: Changes, number: Callable[[str], int]) -> Rows:
+    return ((link, loose_after_ms, set_id) for set_id, link, loose_after_ms in c.loose_sets)
 
 
 def _sighting(sighting: Sighting) -> tuple[Any, ...]:
@@ -147,9 +152,7 @@ def _counters(c: Changes, number: Callable[[str], int]) -> Rows:
     return ((project, name, added) for (project, name), added in c.counters.items())
 
 
-_SETS_OF_GROUP = (
-    "(SELECT set_id FROM identity i JOIN set_member m USING (identity_id) WHERE i.group_id = ?)"
-)
+_SETS_OF_GROUP = f"(SELECT s.set_id {SETS_OF_GROUP})"
 _OF_GROUP = "(SELECT identity_id FROM identity WHERE group_id = ?)"
 
 DROPS: tuple[tuple[str, Callable[[Changes, Callable[[str], int]], Rows]], ...] = (
@@ -173,7 +176,12 @@ STATEMENTS: tuple[tuple[str, Callable[[Changes, Callable[[str], int]], Rows]], .
     ("UPDATE identity SET group_id = ? WHERE group_id = ?", _joined),
     ("DELETE FROM identity_group WHERE group_id = ?", _absorbed),
     ("INSERT OR REPLACE INTO identity_group VALUES (?, ?, ?, ?, ?, ?, ?)", _groups),
-    ("INSERT INTO identity_set VALUES (?, ?, ?, ?, ?, ?)", _sets),
+    (
+        "INSERT INTO identity_set (set_id, project_id, digest, link_id, members, named)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        _sets,
+    ),
+    ("UPDATE identity_set SET link_id = ?, loose_after_ms = ? WHERE set_id = ?", _loose_sets),
     ("INSERT INTO set_member VALUES (?, ?)", _members),
     (
         "INSERT INTO sighting (set_id, payload_id, first_ms, last_ms, entries)"
