@@ -16,6 +16,11 @@ def beginning(store: Store, project: str) -> list[Change]:
         return [] if reader.feed_end(project) else list(_standing(reader, project))
 
 
+def is_untold(reader: Reader, project: str) -> bool:
+    """Whether a project has users, and a feed that tells nothing of them."""
+    return not reader.feed_end(project) and reader.tallies(project)[0] > 0
+
+
 def _standing(reader: Reader, project: str) -> Iterator[Change]:
     for row in reader.users(project):
         yield Change(ChangeKind.CREATED, row.name, event=reference(row.founder))

@@ -23,7 +23,7 @@ from idweave.ports import (
 )
 
 from .answers import Receipt
-from .beginning import beginning
+from .beginning import beginning, is_untold
 from .grouping import Grouping
 from .known import Ids, KnownSet
 from .ruling import Rules, ruled
@@ -93,11 +93,11 @@ class Intake:
         self._projects = projects
         self._ids = Ids(store)
         self._groupings: dict[str, Grouping] = {}
-        self._feeds: set[str] = set()
         self.has_told = False
         """Whether the last batch changed anything of who is who."""
         with store.reader() as reader:
             self._operators = reader.operators(None)
+            self._untold = {name for name in reader.projects() if is_untold(reader, name)}
             self._rejected_bytes = Counter(
                 {
                     project: count
@@ -127,9 +127,9 @@ class Intake:
         except BaseException:
             for grouping in self._groupings.values():
                 grouping.forget()
-            self._feeds.clear()
             raise
         self.has_told = bool(changes.feed)
+        self._untold.difference_update(project for project, *_ in changes.feed)
         for grouping in self._groupings.values():
             grouping.trim()
         self.committed(changes)
@@ -163,11 +163,8 @@ class Intake:
             self._operators = reader.operators(None)
 
     def beginning(self, project: str) -> list[Change]:
-        """What the feed of a project must tell first: it is asked for once."""
-        if project in self._feeds:
-            return []
-        self._feeds.add(project)
-        return beginning(self._store, project)
+        """What the feed of a project must tell first."""
+        return beginning(self._store, project) if project in self._untold else []
 
     def has_room(self, project: str) -> bool:
         """Whether a project's rejections are still kept, or only counted."""
