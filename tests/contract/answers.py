@@ -32,6 +32,7 @@ def answers(store: Store, projects: Iterable[str]) -> dict[str, Any]:
             found[f"{project}: refusals of all"] = reader.refusals(project, names, 0, MANY)
             found[f"{project}: founders"] = store.find_users(project, names)
             found[f"{project}: known"] = _known(store, reader, project, marks)
+    found["owners"] = store.find_owners(_to(marks.identity))
     found["groups"] = [_group(store, number) for number in _to(marks.group)]
     return found
 
@@ -68,6 +69,9 @@ def _project(reader: Reader, project: str, marks: HighMarks) -> dict[str, Any]:
     return {
         "anchored": [reader.run_sets(project, [], [number]) for number in _to(marks.identity)],
         "users": list(reader.users(project)),
+        "feed": reader.feed(project, 0, MANY),
+        "feed 2": reader.feed(project, 1, 2),
+        "feed's end": reader.feed_end(project),
         "old names": list(reader.old_names(project)),
         "groups": reader.groups(project),
         "unlinked": reader.unlinked(project),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from idweave.core.identity import Identity, Kind, Order
 from idweave.ports import (
+    Change,
+    ChangeKind,
     Changes,
     Entry,
     IdentityRow,
@@ -80,3 +82,11 @@ def stay(name: int, number: int, left_ms: int, life: int = 0) -> StayRow:
 def rejection(number: int, project: str = P) -> RejectionRow:
     place = Place(1, number - 1)
     return RejectionRow(number, project, "INVALID_FIELD", "time", "why", "fix", 5, place)
+
+
+def created(name: int) -> Change:
+    return Change(ChangeKind.CREATED, name, event=f"{name}-{event(name)}")
+
+
+def joined(name: int, number: int) -> Change:
+    return Change(ChangeKind.JOINED, name, None, identity(number), event=f"{name}-{event(number)}")

@@ -12,8 +12,11 @@ import pytest
 from idweave.core.errors import StoreError
 from idweave.core.identity import Identity, Kind, Order
 from idweave.ports import (
+    Change,
+    ChangeKind,
     Changes,
     Entry,
+    FeedRow,
     GroupRow,
     IdentityRow,
     IdentityState,
@@ -30,8 +33,10 @@ from idweave.stores import OpenStore
 from tests.contract.answers import answers
 from tests.contract.rows import (
     P,
+    created,
     event,
     identity,
+    joined,
     known,
     order,
     payload,
@@ -81,6 +86,7 @@ def lived_in(start: int) -> Changes:
         counters={(P, "received"): start},
         identities=[state(start, start)],
         sightings=[sighting(start, 10, 20, payload_id=start)],
+        feed=[(P, start, [created(start), joined(start, start)])],
     )
     key = SetKey((identity(start), identity(start + 1)))
     changes.new_sets.append((P, start, key, (start, start + 1)))
@@ -97,6 +103,7 @@ def undoing(start: int) -> Changes:
     changes.ended_refusals.append((P, start, start, "taken"))
     changes.dropped_runs.append((start, None))
     changes.settled_rejections.append(start)
+    changes.forgotten.append((P, frozenset({identity(start)})))
     return changes
 
 
@@ -240,6 +247,7 @@ def test_any_text_is_kept_as_it_is_wherever_texts_stand(store: OpenStore, text: 
     founder = Order(5, Kind.BIND, text)
     entries = (Entry(5, text, "track", 0),)
     why = RejectionRow(1, text, text, text, text, text, 5, Place(1, -1))
+    told = Change(ChangeKind.LEFT, 7, None, one, text, text, 1)
     asked = RefusalRow(7, 1, one, text, founder, founder, 1)
     changes = Changes(
         new_identities=[(text, IdentityRow(1, one, 1), 7)],
@@ -253,12 +261,15 @@ def test_any_text_is_kept_as_it_is_wherever_texts_stand(store: OpenStore, text: 
         runs=[Run(1, founder, 7, 1)],
         rejections=[why],
         counters={(text, text): 1},
+        feed=[(text, 5, [told])],
     )
     store.commit(changes)
+    with store.reader() as reader:
+        assert reader.feed(text, 0, 9) == [FeedRow(1, 5, told)]
     assert store.find_identities(text, [one]) == {one: IdentityRow(1, one, 1)}
     assert store.find_sets(text, [SetKey((one,), one)])[SetKey((one,), one)].set_id == 1
     assert store.find_groups([1])[1].founder == founder
-    assert store.find_users(text, [7]) == {7: text}
+    assert store.find_users(text, [7]) == {7: UserRow(7, founder, 1)}
     assert store.seen_untimed(text, [text]) == store.seen(text, 1, 5, 5) == {text}
     assert next(store.facts(1))[2].distinct_id == f"{text}+{text}"
     with store.reader() as reader:
@@ -289,7 +300,7 @@ def test_names_have_63_bits_wherever_names_stand(store: OpenStore, name: int) ->
     changes.refusals.append((P, refusal(name, 1, order(TIME_MAX_MS))))
     changes.runs.append(Run(1, order(TIME_MAX_MS), name, 1))
     store.commit(changes)
-    assert store.find_users(P, [name]) == {name: event(name % 1000)}
+    assert store.find_users(P, [name]) == {name: user(name)}
     with store.reader() as reader:
         assert reader.held(P, name) == [state(1, name)]
         assert reader.names_into(P, name) == [2]

@@ -145,7 +145,8 @@ def test_names_are_found_with_their_founding_event_even_when_they_lead_on(
     store: OpenStore,
 ) -> None:
     store.commit(Changes(users=[(P, user(1)), (P, user(2, into=1)), (Q, user(3))], gone=[(P, 1)]))
-    assert store.find_users(P, [1, 2, 3, 4]) == {1: event(1), 2: event(2)}
+    gone = replace(user(1), gone=True)
+    assert store.find_users(P, [1, 2, 3, 4]) == {1: gone, 2: user(2, into=1)}
 
 
 # -- groups unite ----------------------------------------------------------------------------------

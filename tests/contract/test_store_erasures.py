@@ -50,7 +50,7 @@ def test_an_erased_name_leads_to_nobody_whatever_the_same_commit_says_of_it(
         assert (row.merged_into, row.gone) == (None, True)
         assert [one.name for one in reader.users(P)] == [12]
         assert reader.tallies(P)[0] == 1
-    assert store.find_users(P, [11]) == {11: ""}
+    assert store.find_users(P, [11])[11].founder.event_id == ""
 
 
 def test_payloads_come_by_number_and_are_edited_or_dropped(store: OpenStore) -> None:

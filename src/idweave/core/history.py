@@ -44,6 +44,7 @@ class History:
         self.policy = policy
         self.graph = Graph()
         self.steps: list[Step] = []
+        self._rehomed: set[Order] = set()
         self.loose: dict[int, frozenset[Identity]] = {}
         """By set: identities that are crowded by facts of another group, at each fact of the set.
         They do not tie it to that group (RESOLUTION.md §7)."""
@@ -123,7 +124,10 @@ class History:
 
     def _apply(self, following: Step) -> None:
         self.graph.trail = []
-        following.outcome = step(self.graph, following.fact, self.policy)
+        outcome = step(self.graph, following.fact, self.policy)
+        if not following.is_new and outcome.home != following.outcome.home:
+            self._rehomed.add(following.order)
+        following.outcome = outcome
         following.trail = self.graph.trail
         following.is_new = False
         self.steps.append(following)
@@ -136,7 +140,14 @@ class History:
             at = bisect_left(self.steps, other.steps[0].order, key=_order)
             self.steps[at:] = sorted(self.steps[at:] + other.steps, key=_order)
         self._applied += other._applied
+        self._rehomed |= other._rehomed
         self.loose |= other.loose
+
+    def step_at(self, order: Order) -> Step | None:
+        """The step of the fact at this place, None where there is none."""
+        at = bisect_left(self.steps, order, key=_order)
+        found = self.steps[at] if at < len(self.steps) else None
+        return found if found is not None and found.order == order else None
 
     def set_at(self, order: Order) -> int:
         """The set that the fact at this place was seen under."""
@@ -148,3 +159,9 @@ class History:
         applied = sorted({id(done): done for done in self._applied}.values(), key=_order)
         self._applied = []
         return applied
+
+    def take_rehomed(self) -> set[Order]:
+        """The facts that since the last call were applied again and belong to others; forgets
+        them."""
+        rehomed, self._rehomed = self._rehomed, set()
+        return rehomed

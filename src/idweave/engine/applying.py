@@ -16,6 +16,7 @@ from idweave.ports import Changes, Clock, PolicyRow, Reader, Store
 from .applied import AppliedPolicy, PolicyAnswer, PolicyHistory, PolicyInForce
 from .differing import difference_of
 from .door import Door
+from .following import Following
 from .inforce import BY_CONFIGURATION, policy_of, row_of
 from .intake import Intake
 from .operators import check_text
@@ -33,7 +34,7 @@ class _Applied:
     told_again: int
 
 
-class Applying:
+class Applying(Following):
     """Policies of projects (docs/decisions/0018): one is in force, and all history was told under
     it."""
 
@@ -131,6 +132,7 @@ class Applying:
         self._projects[project] = after  # first the rules, then that there are others
         self._door.edition += 1
         self._intake.renew(project)
+        self._tell_listeners()
         return answer
 
     def _switch(
@@ -145,7 +147,7 @@ class Applying:
         row = row_of(self._intake.next_policy(), after, (by[0].strip(), by[1].strip()), now_ms)
 
         def parts() -> Iterator[Changes]:
-            yield from switch.changes(tell)
+            yield from switch.changes(now_ms, tell)
             yield last
 
         last.policies.append(row)

@@ -32,6 +32,7 @@ from .applying import Applying
 from .door import Door
 from .explaining import PAGE_MAX, Explaining
 from .exporting import export_lines
+from .following import Listener
 from .inforce import projects_in_force
 from .intake import UNKNOWN_PROJECT, Delivery, Intake, state_facts
 from .operating import Operating
@@ -78,6 +79,7 @@ class Engine(Explaining, Operating, Applying):
         self._intake = Intake(store, self.projects, self._guard.checked)
         self._writing = threading.Lock()
         self._retrying = threading.Lock()
+        self._listeners: list[Listener] = []
 
     # -- in -------------------------------------------------------------------------------------
 
@@ -90,8 +92,7 @@ class Engine(Explaining, Operating, Applying):
 
         Raises StoreError where that could not be promised; then nothing of them is stored.
         """
-        with self._writing:
-            return self._intake.accept(list(map(self._door.renewed, deliveries)))
+        return self._settle(deliveries, ())
 
     def state(self, project: str, facts: Iterable[Fact]) -> Receipt:
         """Accept facts that no record carried."""
@@ -109,7 +110,10 @@ class Engine(Explaining, Operating, Applying):
         self, deliveries: Sequence[Delivery], settled: Sequence[RejectionRow]
     ) -> list[Receipt]:
         with self._writing:
-            return self._intake.accept(list(map(self._door.renewed, deliveries)), settled)
+            receipts = self._intake.accept(list(map(self._door.renewed, deliveries)), settled)
+            if self._intake.has_told:
+                self._tell_listeners()
+        return receipts
 
     def replay(self, into: Store) -> Engine:
         """Send everything that was accepted through the door again, into another, empty store."""

@@ -23,7 +23,7 @@ from .mentions import Mentions
 from .operated import IdentityText
 from .operators import check_text
 from .reading import all_names, canonical_number, follow
-from .retelling import Entered, Retelling, retell
+from .retelling import Entered, Occasion, Retelling, retell
 from .ruling import OperatorKind, Rules, ruled
 from .suppressing import Digests
 from .sweeping import UNTOUCHED, Edit, Rest, Sweep, Swept, Target, Untouched, at_its_time
@@ -137,7 +137,16 @@ class Eraser:
         answer = self._answer(row, (person, names), graphs, dry_run=dry_run)
         if dry_run:
             return Plan(answer, Changes())
-        changes = retell(self._intake, self._name, after.told, rules, graphs=graphs)
+        occasion = Occasion(
+            now_ms,
+            row.operator_id,
+            erased=frozenset(self._erased),
+            dead=frozenset(names),
+            first=self._intake.beginning(self._name),
+        )
+        changes = retell(
+            self._intake, self._name, after.told, rules, occasion=occasion, graphs=graphs
+        )
         self._forget(changes, after, swept)
         changes.dropped_operators = dropped
         changes.operators += [*(one for one in rows if one not in self._rows), row]

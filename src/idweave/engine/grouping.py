@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from idweave.core.graph import User
 from idweave.core.history import History
 from idweave.core.identity import Fact, Identity, Kind
 from idweave.core.policy import SETS_CACHED_MAX, Merge, Policy
-from idweave.ports import Changes, GroupRow, IdentityRow, SetKey, SetRow, Store
+from idweave.ports import Change, Changes, GroupRow, IdentityRow, SetKey, SetRow, Store
 
 from .known import Group, Histories, Ids, KnownIdentity, KnownSet, Work
 from .naming import Naming
 from .publishing import publish
-from .reading import all_names
 from .sets import links, set_key
 
 CACHED_IDENTITIES_MAX = 1_000_000
@@ -45,6 +43,8 @@ class Grouping:
         """Events that operators took out of the log: they are kept, and link nothing."""
         self.kept: dict[SetKey | Identity, int] = {}
         """Numbers that sets and identities had before they were told again."""
+        self.is_retelling = False
+        """Whether what the store holds is told again, so that who tells compares the whole."""
         self._keys: dict[tuple[Identity, ...], SetKey] = {}
         self._touched: list[Group] = []
         self._absorbed: list[Group] = []
@@ -125,7 +125,7 @@ class Grouping:
             return KnownSet(set_id, None, -1)
         crowded = self._crowded_beside_others(key)
         tying = [member for member in members if member not in crowded]
-        group = self._unite(tying, changes)
+        group = self._unite(tying, set_id, changes)
         ids = tuple(self.identities[identity].identity_id for identity in members)
         changes.new_sets.append((self.project, set_id, key, ids))
         self._work_of(group).grown = True
@@ -178,11 +178,11 @@ class Grouping:
         if unknown:
             self._know({}, self.store.find_identities(self.project, unknown))
 
-    def _unite(self, members: Sequence[Identity], changes: Changes) -> Group:
-        """The one group of these identities, made or united as needed."""
+    def _unite(self, members: Sequence[Identity], set_id: int, changes: Changes) -> Group:
+        """The one group of these identities of a set, made or united as needed."""
         known = [self.identities[member] for member in members if member in self.identities]
         if known:
-            root = self._one_of([item.group for item in known], changes)
+            root = self._one_of([item.group for item in known], changes, set_id)
         else:
             root = Group(GroupRow(self.ids.next("group"), False, 0, None, 0), fresh=True)
             self.groups[root.group_id] = root
@@ -192,15 +192,18 @@ class Grouping:
                 number = self.kept.get(member) or self.ids.next("identity")
                 self.identities[member] = KnownIdentity(number, root)
                 work.new.append((number, member))
+                work.ties[number] = set_id
                 root.size += 1
         return root
 
-    def _one_of(self, groups: Iterable[Group], changes: Changes) -> Group:
+    def _one_of(self, groups: Iterable[Group], changes: Changes, set_id: int = 0) -> Group:
         """The one group that these are from now on: the largest takes the others in."""
         roots = {group.root().group_id: group.root() for group in groups}
         root, *others = sorted(roots.values(), key=lambda group: (-group.size, group.group_id))
         for smaller in others:
             self._take_in(root, smaller, changes)
+        if others:
+            self._work_of(root).tie(set_id)
         return root
 
     def _take_in(self, root: Group, smaller: Group, changes: Changes) -> None:
@@ -245,21 +248,23 @@ class Grouping:
 
     # -- publishing -----------------------------------------------------------------------------
 
-    def flush(self, changes: Changes) -> None:
-        """Resolve what the batch brought, and add to ``changes`` what the store has to write."""
+    def flush(self, changes: Changes) -> list[Change]:
+        """Resolve what the batch brought, add to ``changes`` what the store has to write, and say
+        what that changes of who is who."""
         for members in self._ties:
             self._find(members)
-            self._unite(members, changes)
-        self.settle(self._touched, changes)
+            self._unite(members, 0, changes)
+        told = self.settle(self._touched, changes)
         for absorbed in self._absorbed:
             self.groups.pop(absorbed.group_id, None)
         self._end_batch()
+        return told
 
     def touched(self) -> list[Group]:
         """The groups that the batch brought something to."""
         return [group for group in self._touched if group.work is not None]
 
-    def settle(self, groups: Sequence[Group], changes: Changes) -> None:
+    def settle(self, groups: Sequence[Group], changes: Changes) -> list[Change]:
         """As :meth:`flush`, for some of these groups; nothing of them may be loose."""
         work = [(group, group.work) for group in groups if group.work is not None]
         plain = [(group, brought) for group, brought in work if self._is_plain(group, brought)]
@@ -268,12 +273,13 @@ class Grouping:
         resolved = [
             (group, brought, brought.histories[0]) for group, brought in work if group.contested
         ]
-        publish(self, plain, resolved, changes)
+        told = publish(self, plain, resolved, changes)
         for group, brought in work:
             if brought.grown or group.fresh or brought.parts[0] != group.row():
                 changes.groups.append((self.project, group.row()))
             group.fresh = False
             group.work = None
+        return told
 
     def _settle(self, waiting: list[Group], changes: Changes) -> None:
         """Resolve contested groups, and unite what turns out not to be loose, until all holds."""
@@ -339,7 +345,8 @@ class Grouping:
 
     def _resolve(self, group: Group, brought: Work) -> History:
         """The history of a contested group, with everything that this batch brought in it."""
-        shown = [user for part in brought.unread for user in self._shown(part)]
+        plain = [part.founder for part in brought.unread if part.founder is not None]
+        shown = [user for founder in plain for user in self.naming.led_to(founder)]
         read = [*brought.histories, *map(self._history, brought.unread)]
         histories = sorted(read, key=lambda history: len(history.steps), reverse=True)
         for one in histories:
@@ -353,6 +360,7 @@ class Grouping:
         if brought.again_ms is not None:
             history.again(brought.again_ms)
         history.extend(brought.facts)
+        brought.arrived += [fact.order for _, fact in brought.facts]
         history.graph.touched.users.update(shown)
         group.founder, group.founder_set = None, 0
         for part in brought.parts:
@@ -362,17 +370,6 @@ class Grouping:
         for done in (brought.unread, brought.facts, brought.loose):
             done.clear()
         return history
-
-    def _shown(self, part: GroupRow) -> list[User]:
-        """The users that names of a part that was uncontested until now were given to. They all
-        lead to its one user; that may no longer be so."""
-        if part.founder is None:
-            return []
-        with self.store.reader() as reader:
-            name = self.naming.of([part.founder])[part.founder]
-            names = all_names(reader, self.project, name)
-            rows = (reader.user(self.project, one) for one in names)
-            return [row.founder for row in rows if row is not None]
 
     def _history(self, part: GroupRow) -> History:
         """A group's history: remembered, or read from the store. What the store already shows of

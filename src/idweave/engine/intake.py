@@ -10,6 +10,7 @@ from typing import NamedTuple
 from idweave.core.identity import Fact
 from idweave.core.record import Code, Project, Record, Rejection
 from idweave.ports import (
+    Change,
     Changes,
     Entry,
     OperatorRow,
@@ -22,6 +23,7 @@ from idweave.ports import (
 )
 
 from .answers import Receipt
+from .beginning import beginning, is_untold
 from .grouping import Grouping
 from .inforce import BY_CONFIGURATION, row_of
 from .known import Ids, KnownSet
@@ -100,9 +102,12 @@ class Intake:
         self._projects = projects
         self._ids = Ids(store)
         self._groupings: dict[str, Grouping] = {}
+        self.has_told = False
+        """Whether the last batch changed anything of who is who."""
         with store.reader() as reader:
             self._operators = reader.operators(None)
             policies = reader.policies(None)
+            self._untold = {name for name in reader.projects() if is_untold(reader, name)}
             self._rejected_bytes = Counter(
                 {
                     project: count
@@ -137,6 +142,8 @@ class Intake:
             for grouping in self._groupings.values():
                 grouping.forget()
             raise
+        self.has_told = bool(changes.feed)
+        self._untold.difference_update(project for project, *_ in changes.feed)
         for grouping in self._groupings.values():
             grouping.trim()
         self.committed(changes)
@@ -182,6 +189,10 @@ class Intake:
         declared, number = self._projects[project], self.next_policy()
         changes.policies.append(row_of(number, declared, BY_CONFIGURATION, now_ms))
 
+    def beginning(self, project: str) -> list[Change]:
+        """What the feed of a project must tell first."""
+        return beginning(self._store, project) if project in self._untold else []
+
     def has_room(self, project: str) -> bool:
         """Whether a project's rejections are still kept, or only counted."""
         bound = UNKNOWN_REJECTED_BYTES_MAX if project == UNKNOWN_PROJECT else REJECTED_BYTES_MAX
@@ -215,7 +226,11 @@ class _Batch:
         for project, arrived in arrivals.items():
             began_ms = deliveries[arrived[0][1]].received_at_ms
             self._intake.begin(project, began_ms, self._changes)
-            self._take(project, arrived)
+            told = self._take(project, arrived)
+            if told:
+                before = self._intake.beginning(project)
+                at_ms = max(delivery.received_at_ms for delivery in deliveries)
+                self._changes.feed.append((project, at_ms, [*before, *self._stated(told)]))
         for (number, set_id), entries in self._entries.items():
             sighting = Sighting(set_id, self._payload_id(number), tuple(entries))
             self._changes.sightings.append(sighting)
@@ -244,8 +259,8 @@ class _Batch:
     def _count(self, project: str, name: str, added: int = 1) -> None:
         count(self._changes, project, name, added)
 
-    def _take(self, project: str, arrived: list[Arrival]) -> None:
-        """Everything that is new of one project's records."""
+    def _take(self, project: str, arrived: list[Arrival]) -> list[Change]:
+        """Everything that is new of one project's records; what that changes of who is who."""
         grouping = self._intake.grouping(project)
         keys = [_key(grouping, record) for record, _, _ in arrived]
         grouping.prefetch(keys)
@@ -268,10 +283,23 @@ class _Batch:
                 self._changes.untimed.append((project, record.event_id))
             if record.fact is not None:
                 grouping.add(known, record.fact)
-        grouping.flush(self._changes)
+        told = grouping.flush(self._changes)
         self._count(project, "received", len(arrived))
         self._count(project, "accepted", len(arrived) - duplicates)
         self._count(project, "duplicates", duplicates)
+        return told
+
+    def _stated(self, told: list[Change]) -> list[Change]:
+        """The same, each with the operator fact that its event is."""
+        numbers = {f"{row.time_ms}-{row.event_id}": row for row in self._changes.operators}
+        if not numbers:
+            return told
+        return [
+            one._replace(operator_id=numbers[one.event].operator_id)
+            if one.event in numbers
+            else one
+            for one in told
+        ]
 
     def _known_before(
         self, project: str, grouping: Grouping, arrived: Iterable[tuple[Arrival, SetKey]]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from idweave.core.graph import User
 from idweave.core.history import History
-from idweave.core.identity import Fact, Identity
+from idweave.core.identity import Fact, Identity, Order
 from idweave.ports import GroupRow, Store
 
 
@@ -124,7 +125,18 @@ class Histories:
 class Work:
     """What one batch brought to one group, until it is published."""
 
-    __slots__ = ("again_ms", "facts", "grown", "histories", "loose", "new", "parts", "unread")
+    __slots__ = (
+        "again_ms",
+        "arrived",
+        "facts",
+        "grown",
+        "histories",
+        "loose",
+        "new",
+        "parts",
+        "ties",
+        "unread",
+    )
 
     def __init__(self) -> None:
         self.facts: list[tuple[int, Fact]] = []
@@ -133,16 +145,25 @@ class Work:
         self.histories: list[History] = []  # what was resolved of it already
         self.new: list[tuple[int, Identity]] = []  # identities first seen in this batch
         self.loose: list[tuple[int, tuple[Identity, ...]]] = []  # by set: what does not tie it
+        self.arrived: list[Order] = []  # facts of a contested group that were put in their places
+        self.ties: dict[int | User, int] = {}  # new identity, or a part's user → set it came by
         self.again_ms: int | None = None  # from when on its steps must be applied anew
         self.grown = False
 
     def take(self, other: Work) -> None:
         """Add what was brought to a group that is now part of this one."""
-        for name in ("facts", "parts", "unread", "histories", "new", "loose"):
+        for name in ("facts", "arrived", "parts", "unread", "histories", "new", "loose"):
             getattr(self, name).extend(getattr(other, name))
+        self.ties |= other.ties
         if other.again_ms is not None:
             self.apply_again(other.again_ms)
         self.grown = True
+
+    def tie(self, set_id: int) -> None:
+        """A set has united the users that this is made of, as far as no other did before."""
+        for part in self.parts:
+            if part.founder is not None:
+                self.ties.setdefault(part.founder, set_id)
 
     def apply_again(self, since_ms: int) -> None:
         """Steps from this time on were applied on a premise that does not hold."""

@@ -104,6 +104,7 @@ class Loading:
         self._intake = Intake(store, projects)
         self._said: dict[str, dict[SetKey, _Said]] = {}
         self._untimed: dict[str, set[str]] = {}
+        self._latest_ms = 0
 
     # -- taking in ------------------------------------------------------------------------------
 
@@ -113,6 +114,7 @@ class Loading:
         rejected = duplicates = received = 0
         for parcel in parcels:
             received += parcel.received
+            self._latest_ms = max(self._latest_ms, parcel.received_at_ms)
             rejected += len(parcel.rejected)
             duplicates += self._take(parcel, changes)
         changes.joined_groups.clear()  # groups are written at the end, as they are then
@@ -184,7 +186,9 @@ class Loading:
         for project, grouping in groups.items():
             for part in self._parts(project, grouping):
                 changes = Changes()
-                grouping.settle(part, changes)
+                told = grouping.settle(part, changes)
+                if told:
+                    changes.feed.append((project, self._latest_ms, told))
                 grouping.histories.clear()  # nothing more comes to them here
                 self._store.commit(changes)
                 done += len(part)

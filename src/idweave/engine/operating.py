@@ -15,16 +15,17 @@ from .differing import difference_of
 from .door import Door
 from .erased import Erasing, ErasureAnswer
 from .erasing import Eraser
+from .following import Following
 from .intake import Delivery, Intake
 from .operated import IdentityText, OperatorAnswer, OperatorFact
 from .operators import Plan, Planner, Statement
-from .retelling import retell
+from .retelling import Occasion, retell
 from .stating import operator_payload
 from .suppressing import KEY_BYTES, Chance, Guard
 from .telling import stored_name
 
 
-class Operating:
+class Operating(Following):
     """Operator facts (RESOLUTION.md §8): each is an exact law, and each can be taken back."""
 
     clock: Clock
@@ -83,6 +84,7 @@ class Operating:
             self._store.commit(changes)
             self._intake.renew(project)
             self._guard.renew()
+            self._tell_listeners()
             try:
                 self._store.scrub()
             except StoreError:  # it is erased; its bytes go when the store is opened next
@@ -109,11 +111,18 @@ class Operating:
         project = plan.row.project
         if plan.fact is not None:
             self._intake.accept([_delivery(plan.row, plan.fact)], operators=[plan.row])
+            self._tell_listeners()
             return
-        changes = retell(self._intake, project, plan.told, plan.rules)
+        row = plan.row
+        at_ms = row.stated_ms if row.removed_ms is None else row.removed_ms
+        event = f"{row.time_ms}-{row.event_id}" if row.event_id else ""
+        first = self._intake.beginning(project)
+        occasion = Occasion(at_ms, row.operator_id, event, first=first)
+        changes = retell(self._intake, project, plan.told, plan.rules, occasion=occasion)
         changes.operators.append(plan.row)
         self._store.commit(changes)
         self._intake.renew(project)
+        self._tell_listeners()
 
 
 def _delivery(row: OperatorRow, fact: Fact) -> Delivery:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from idweave.core.graph import Graph, Touched, User
 from idweave.core.history import History, Step
 from idweave.core.identity import Identity
 from idweave.ports import (
+    Change,
     Changes,
     IdentityRow,
     IdentityState,
@@ -19,6 +20,9 @@ from idweave.ports import (
     StayRow,
     UserRow,
 )
+
+from .feed import plain_changes
+from .turning import turned
 
 if TYPE_CHECKING:
     from .grouping import Grouping
@@ -30,11 +34,12 @@ def publish(
     plain: Sequence[tuple[Group, Work]],
     resolved: Sequence[tuple[Group, Work, History]],
     changes: Changes,
-) -> None:
-    """Add the rows of uncontested (``plain``) and contested (``resolved``) groups."""
+) -> list[Change]:
+    """Add the rows of uncontested (``plain``) and contested (``resolved``) groups, and say what
+    they change of who is who."""
     for group, brought in plain:
         _crown(group, brought)
-    views = [_View(grouping.project, history) for _, _, history in resolved]
+    views = [View(grouping.project, brought, history) for _, brought, history in resolved]
     users: set[User] = set()
     for group, brought in plain:
         users.update(part.founder for part in brought.parts if part.founder is not None)
@@ -51,6 +56,11 @@ def publish(
     ids = grouping.identity_ids(identity for view in views for identity in view.identities())
     for view in views:
         view.publish(names, ids, changes)
+    if grouping.is_retelling:
+        return []
+    told = [plain_changes(group, brought, names) for group, brought in plain]
+    told += turned(grouping, views, names, ids)
+    return list(chain.from_iterable(told))
 
 
 def _crown(group: Group, brought: Work) -> None:
@@ -78,15 +88,17 @@ def _publish_plain(
         changes.users.append((project, UserRow(names[founder], founder, before[founder], name)))
 
 
-class _View:
+class View:
     """What changed in one contested group since it was published last."""
 
-    def __init__(self, project: str, history: History) -> None:
+    def __init__(self, project: str, brought: Work, history: History) -> None:
         self.project = project
         self.history = history
+        self.new = brought.arrived
         self.graph: Graph = history.graph
         self.touched: Touched = self.graph.take_touched()
         self.applied: list[Step] = history.take_applied()
+        self.rehomed = history.take_rehomed()
 
     def users(self) -> Iterator[User]:
         """Every user whose name the rows need."""
@@ -115,15 +127,31 @@ class _View:
         self._refusals(names, ids, changes)
         self._runs(names, ids, changes)
 
-    def _users(self, names: dict[User, int], changes: Changes) -> None:
+    def user_rows(self, names: Mapping[User, int]) -> Iterator[UserRow]:
+        """The rows of touched users that are in the graph still."""
         for user in sorted(self.touched.users):
-            if user not in self.graph.held:
-                changes.gone.append((self.project, names[user]))
-                continue
-            into = self.graph.redirect.get(user)
-            leads_to = None if into is None else names[into]
-            row = UserRow(names[user], user, self.history.set_at(user), leads_to)
-            changes.users.append((self.project, row))
+            if user in self.graph.held:
+                into = self.graph.redirect.get(user)
+                leads_to = None if into is None else names[into]
+                yield UserRow(names[user], user, self.history.set_at(user), leads_to)
+
+    def ended(self) -> set[User]:
+        """Users that are in the graph no more, though their founding facts are in the history. The
+        names of others, whose facts were taken out, go on leading where they lead."""
+        ended = self.touched.users - self.graph.held.keys()
+        return {user for user in ended if self.history.step_at(user) is not None}
+
+    def led(self) -> set[User]:
+        """Users that were in the graph no more before, and whose names may lead elsewhere now."""
+        return self.rehomed - self.graph.held.keys() - self.touched.users
+
+    def turns(self) -> bool:
+        """Whether anything may have changed of who holds what, or of where names lead."""
+        return bool(self.touched.users or self.touched.identities or self.rehomed)
+
+    def _users(self, names: dict[User, int], changes: Changes) -> None:
+        changes.users += ((self.project, row) for row in self.user_rows(names))
+        changes.gone += ((self.project, names[user]) for user in sorted(self.ended()))
 
     def _identities(
         self, names: dict[User, int], ids: dict[Identity, int], changes: Changes

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, NamedTuple, cast
 
 from idweave.core.difference import goes_on_as
-from idweave.core.errors import NotFound
 from idweave.core.graph import Graph
 from idweave.core.identity import Fact, Identity
-from idweave.core.resolve import first_name, resolve
+from idweave.core.resolve import Resolution, resolve
 from idweave.ports import (
+    Change,
     Changes,
     Entry,
     IdentityRow,
@@ -33,8 +33,8 @@ from idweave.ports import (
 
 from .grouping import Grouping
 from .intake import NOTHING, Intake
-from .reading import follow
 from .ruling import Rules
+from .turning import lead_of, tell_anew
 
 
 class Entered(NamedTuple):
@@ -72,12 +72,30 @@ class Retelling:
 
     def graph(self, rules: Rules) -> Graph:
         """What these facts come to under some rules."""
+        return self.resolution(rules).graph
+
+    def resolution(self, rules: Rules) -> Resolution:
+        """The same with whom each event belongs to."""
         facts = (one.fact for one in self.entered if one.entry.event_id not in rules.withdrawn)
-        return resolve(facts, rules.policy).graph
+        return resolve(facts, rules.policy)
 
 
 Graphs = tuple[Graph, Graph]
 """What some facts came to before, and what they come to now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """Why and when groups are told again, as the feed says it. ``erased``: identities of a person
+    that no row of the feed may name any more, older ones included; ``dead``: names that lead to
+    nobody since. ``first``: what the feed must tell before."""
+
+    recorded_at_ms: int
+    operator_id: int = 0
+    event: str = ""
+    erased: frozenset[Identity] = frozenset()
+    dead: frozenset[int] = frozenset()
+    first: Sequence[Change] = ()
 
 
 def retell(
@@ -86,25 +104,30 @@ def retell(
     told: Retelling,
     rules: tuple[Rules, Rules],
     *,
+    occasion: Occasion,
     graphs: Graphs | None = None,
 ) -> Changes:
     """The changes that tell groups again: ``rules`` are those before and after; ``graphs`` what
     the facts come to under them, if they were other facts before."""
-    graphs = graphs or (told.graph(rules[0]), told.graph(rules[1]))
     grouping = intake.fresh_grouping(project, rules[1])
+    grouping.is_retelling = True
     hidden = _Hidden(intake.store, frozenset(told.groups))
     grouping.store = cast("Store", hidden)
     with intake.store.reader() as reader:
-        grouping.kept = told.kept | _numbers(intake.store, told.groups)
+        members = _numbers(intake.store, told.groups)
+        grouping.kept = dict(chain(told.kept.items(), members.items()))
         changes = Changes(dropped_groups=list(told.groups), dropped_sightings=told.loosened)
         _enter(grouping, told, changes)
-        _settle_names(grouping, reader, graphs, changes)
-        _lead_on(grouping, reader, (told, graphs), changes)
+        after = told.resolution(rules[1])
+        before = told.graph(rules[0]) if graphs is None else graphs[0]
+        _settle_names(grouping, reader, (before, after), changes)
+        _settle_gone(grouping, intake.store, (told, after), changes)
         _move_founders(grouping, changes)
+    tell_anew(intake.store, project, members, changes=changes, occasion=occasion)
     return changes
 
 
-def _numbers(store: Store, groups: Iterable[int]) -> dict[SetKey | Identity, int]:
+def _numbers(store: Store, groups: Iterable[int]) -> dict[Identity, int]:
     return {row.identity: row.identity_id for group in groups for row in store.members(group)}
 
 
@@ -128,10 +151,13 @@ def _enter(grouping: Grouping, told: Retelling, changes: Changes) -> None:
     grouping.flush(changes)
 
 
-def _settle_names(grouping: Grouping, reader: Reader, graphs: Graphs, changes: Changes) -> None:
+def _settle_names(
+    grouping: Grouping, reader: Reader, sides: tuple[Graph, Resolution], changes: Changes
+) -> None:
     """Names of users that are not told again: merged ones lead on, those that are no more lead to
-    whoever holds most of what they held (law L7)."""
-    before, after = graphs
+    whoever holds most of what they held, else to whom their founding event belongs (law L7)."""
+    before, now = sides
+    after = now.graph
     names = grouping.naming.of([*before.held, *after.held])
     written = {row.name for _, row in changes.users}
     for user in sorted(before.held):
@@ -140,6 +166,8 @@ def _settle_names(grouping: Grouping, reader: Reader, graphs: Graphs, changes: C
             continue
         live = before.find(user)
         heir = after.find(user) if user in after.held else goes_on_as(before, after, live)
+        if heir is None and user.event_id in now.outcomes:
+            heir = now.home(user.event_id)
         leads_to = None if heir is None or heir == user else names[heir]
         is_gone = user not in after.held
         settled = UserRow(row.name, user, row.founder_set, leads_to, gone=is_gone)
@@ -155,24 +183,28 @@ def _move_founders(grouping: Grouping, changes: Changes) -> None:
     ]
 
 
-def _lead_on(
-    grouping: Grouping, reader: Reader, told: tuple[Retelling, Graphs], changes: Changes
+def _settle_gone(
+    grouping: Grouping, store: Store, told: tuple[Retelling, Resolution], changes: Changes
 ) -> None:
-    """Names that late facts took away lead where their users went on (law L7): the set of their
-    founding event, by which they led, may link nothing now."""
-    project, (what, (before, after)) = grouping.project, told
+    """Names that were gone before lead to whoever their founding event belongs to now; where that
+    is nobody's or taken out, they go on leading where they led."""
+    retelling, after = told
+    founders = {
+        one.fact.order for one in retelling.entered if one.fact.order not in after.graph.held
+    }
+    names = grouping.naming.of(founders)
+    rows = store.find_users(grouping.project, sorted(names.values()))
     written = {row.name for _, row in changes.users}
-    events = sorted({one.entry.event_id for one in what.entered})
-    for name in sorted(grouping.store.find_users(project, list(map(first_name, events)))):
-        row = None if name in written else reader.user(project, name)
-        if row is None or not row.gone or row.merged_into is not None:
+    for user in sorted(founders):
+        row = rows.get(names[user])
+        if row is None or row.name in written or not row.gone or row.merged_into is not None:
             continue
-        with suppress(NotFound):
-            user = follow(reader, project, name).founder
-            heir = goes_on_as(before, after, before.find(user)) if user in before.held else None
-            if heir is not None:
-                leads_to = grouping.naming.of([heir])[heir]
-                changes.users.append((project, replace(row, merged_into=leads_to)))
+        if user.event_id in after.outcomes:
+            home = after.home(user.event_id)
+            lead = None if home is None else grouping.naming.of([home])[home]
+        else:
+            lead = lead_of(store, row)
+        changes.users.append((grouping.project, replace(row, merged_into=lead)))
 
 
 class _Hidden:

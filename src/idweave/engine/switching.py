@@ -23,7 +23,7 @@ from idweave.ports import Changes, Entry, Reader, SetKey, Sighting, fact_of
 from .door import Door
 from .intake import Intake
 from .reading import Payloads
-from .retelling import Entered, Retelling, retell
+from .retelling import Entered, Occasion, Retelling, retell
 from .ruling import rules_of
 from .sets import links, set_key
 from .telling import all_groups, groups_of
@@ -94,15 +94,17 @@ class Switch:
         self._parts.close(lambda identity: groups_of(reader, self._name, [identity]))
         self.told_again = sum(len(part.groups) for part in self._parts.all())
 
-    def changes(self, tell: Tell) -> Iterator[Changes]:
+    def changes(self, now_ms: int, tell: Tell) -> Iterator[Changes]:
         """What to write, part by part; each is only made when the one before it is written."""
+        occasion = Occasion(now_ms, first=self._intake.beginning(self._name))
         done = 2 * self.groups - self.told_again
         if self._emptied:
             stay = [replace_entries(one, left) for one, left in self._emptied if left]
             dropped = [one for one, _ in self._emptied]
             yield Changes(dropped_sightings=dropped, sightings=stay)
         for part in self._parts.all():
-            yield self._changes_of(part)
+            yield self._changes_of(part, occasion)
+            occasion = Occasion(now_ms)
             done += len(part.groups)
             tell(done, 2 * self.groups)
 
@@ -202,7 +204,7 @@ class Switch:
 
     # -- telling again --------------------------------------------------------------------------
 
-    def _changes_of(self, part: _Part) -> Changes:
+    def _changes_of(self, part: _Part, occasion: Occasion) -> Changes:
         told = Retelling()
         told.take(self._reader, part.groups)
         before = told.graph(self._rules[0])
@@ -211,7 +213,7 @@ class Switch:
         told.entered += part.revived
         graphs = (before, told.graph(self._rules[1]))
         self._told.append(difference(*graphs))
-        return retell(self._intake, self._name, told, self._rules, graphs=graphs)
+        return retell(self._intake, self._name, told, self._rules, occasion=occasion, graphs=graphs)
 
     def _read_again(self, entered: Iterable[Entered]) -> Iterator[Entered]:
         for one in entered:

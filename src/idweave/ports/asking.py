@@ -11,6 +11,7 @@ from idweave.core.identity import Fact, Identity
 from .rows import (
     Changes,
     Erased,
+    FeedRow,
     GroupRow,
     HighMarks,
     IdentityRow,
@@ -50,8 +51,12 @@ class Store(Protocol):
         """These groups."""
         ...
 
-    def find_users(self, project: str, names: Sequence[int]) -> dict[int, str]:
-        """Those of these names that were given, each with the event that founded its user."""
+    def find_users(self, project: str, names: Sequence[int]) -> dict[int, UserRow]:
+        """Those of these names that were given."""
+        ...
+
+    def find_owners(self, identity_ids: Sequence[int]) -> dict[int, int | None]:
+        """The name of who holds each of these identities (None: nobody); only known ones."""
         ...
 
     def members(self, group_id: int) -> list[IdentityRow]:
@@ -204,6 +209,14 @@ class Reader(Protocol):
 
     def projects(self) -> list[str]:
         """The projects that anything was said of, by name."""
+        ...
+
+    def feed(self, project: str, after: int, limit: int) -> list[FeedRow]:
+        """The changes of a project with a number > ``after``, by number."""
+        ...
+
+    def feed_end(self, project: str) -> int:
+        """The number of the last change of a project, 0 where there is none."""
         ...
 
     def users(self, project: str) -> Iterable[UserRow]:

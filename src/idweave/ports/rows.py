@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NamedTuple
 
 from idweave.core.identity import KIND_OF_TYPE, Fact, Identity, Kind, Order
@@ -236,6 +238,42 @@ class PolicyRow:
     since_ms: int
 
 
+class ChangeKind(StrEnum):
+    """What the feed tells of a user."""
+
+    CREATED = "created"
+    JOINED = "joined"
+    LEFT = "left"
+    MERGED = "merged"
+    SPLIT = "split"
+    RENAMED = "renamed"
+    GONE = "gone"
+    ERASED = "erased"
+
+
+class Change(NamedTuple):
+    """One change of who is who (docs/decisions/0017). ``other``: the name that leads to ``user``
+    now (``merged``, ``renamed``), or the user that it came from (``split``, ``joined``).
+    ``reason``: of ``left``. ``event``: the reference of what caused it, or empty; ``operator_id``:
+    0 for nobody. ``identity`` is None where the change is about a user, and where it was erased."""
+
+    kind: ChangeKind
+    user: int
+    other: int | None = None
+    identity: Identity | None = None
+    reason: str = ""
+    event: str = ""
+    operator_id: int = 0
+
+
+class FeedRow(NamedTuple):
+    """A change in its place: ``seq`` counts the changes of a project from 1, without holes."""
+
+    seq: int
+    recorded_at_ms: int
+    change: Change
+
+
 @dataclass(slots=True)
 class Changes:
     """Everything that one commit writes, all of it or nothing."""
@@ -285,6 +323,10 @@ class Changes:
     erased: Erased | None = None
     """What is remembered of an erasure, added to what is remembered already. Its names lead to
     nobody, whatever ``users`` says."""
+    forgotten: list[tuple[str, frozenset[Identity]]] = field(default_factory=list)
+    """Project, identities: rows of the feed that name them lose identity and event, and stay."""
+    feed: list[tuple[str, int, Sequence[Change]]] = field(default_factory=list)
+    """Project, time of recording in ms, changes: added to the project's feed, in this order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ class Meters:
     queued: int = 0
     body_bytes: int = 0
     """Of bodies that come in pieces, while they come and while they are decoded."""
+    streams: int = 0
+    """Clients that follow the change feed now."""
     commits_failed: int = 0
     commit_seconds: Histogram = field(default_factory=Histogram)
     answered: Counter[int] = field(default_factory=Counter)

@@ -97,6 +97,7 @@ async def _serve(
             await stopping.wait()
             log(logging.INFO, "stopping")
         finally:
+            answers.end_streams()
             await asyncio.gather(*(listener.stop() for listener in listeners))
             is_done = await asyncio.to_thread(commits.stop, settings.grace_s)
             await asyncio.to_thread(collector.close)

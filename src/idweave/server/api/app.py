@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import cast
 
 import msgspec
 from starlette.applications import Starlette
@@ -16,6 +17,7 @@ from starlette.routing import Route
 
 from idweave.core.errors import IdweaveError
 from idweave.engine.engine import Engine
+from idweave.engine.following import ChangePage
 
 from ..commits import GroupCommit
 from ..keys import is_key
@@ -26,7 +28,7 @@ from ..settings import READ_THREADS, READS_WAITING_MAX, ServerSettings
 from .handlers import Asked, Source
 from .hosts import Hosts
 from .metrics import CONTENT_TYPE
-from .parameters import read_query
+from .parameters import read_after, read_query
 from .problems import (
     FAULT,
     NO_KEY,
@@ -42,6 +44,7 @@ from .problems import (
 )
 from .routes import OPEN_PATHS, ROUTES, Answer, Row
 from .shapes import Moved
+from .streaming import EVENT_STREAM, LAST_EVENT_ID, STREAM_PAGE, Streams
 
 BODY_BYTES_MAX = 64 * 1024
 """Of a question: a thousand ids and then some."""
@@ -66,6 +69,7 @@ class Api:
         self._threads = ThreadPoolExecutor(READ_THREADS, "idweave-reader")
         self._asked = 0
         self._long = 0
+        self._streams = Streams(source.engine, settings, source.meters)
         routes = [Route(row.path, self._endpoint(row), methods=[row.method]) for row in ROUTES]
         self._starlette = Starlette(
             routes=routes, exception_handlers={HTTPException: _http_problem}
@@ -79,6 +83,10 @@ class Api:
             await self._starlette(scope, receive, send)  # type: ignore[arg-type]
         else:
             await problem(refused)(scope, receive, send)  # type: ignore[arg-type]
+
+    def end_streams(self) -> None:
+        """End what would go on for ever, on the event loop."""
+        self._streams.close()
 
     def close(self) -> None:
         """Wait for the threads and give them back."""
@@ -122,6 +130,8 @@ class Api:
         asked = Asked(self._source, values, body)
         if row.is_instant:
             return _respond(row, asked)
+        if row.streams and request.method == "GET" and asks_for_events(request):
+            return await self._stream(row, asked, request)
         if self._asked >= READS_WAITING_MAX:
             return problem(busy(self._settings.retry_after_s))
         if row.is_long and self._long:
@@ -134,6 +144,22 @@ class Api:
         finally:
             self._asked -= 1
             self._long -= row.is_long
+
+    async def _stream(self, row: Row, asked: Asked, request: Request) -> Response:
+        """What the route answers, from a cursor on for ever. What a client that comes back got
+        last counts more than what it asked for at first."""
+        if self._streams.is_full:
+            return problem(busy(self._settings.retry_after_s))
+        last = request.headers.get(LAST_EVENT_ID)
+        values = dict(asked.values) if not last else {**asked.values, **read_after(last)}
+
+        async def read(after: int) -> ChangePage:
+            one = Asked(asked.source, {**values, "after": after, "limit": STREAM_PAGE})
+            loop = asyncio.get_running_loop()
+            return cast(ChangePage, await loop.run_in_executor(self._threads, row.handler, one))
+
+        first = await read(cast(int, values["after"]))
+        return self._streams.stream(first, read)
 
 
 def build_api(
@@ -161,6 +187,11 @@ def _respond(row: Row, asked: Asked) -> Response:
     if isinstance(answer, Moved):
         return Response(content, 308, {**SAFE, "Location": answer.location}, "application/json")
     return Response(content, 200, SAFE, "application/json")
+
+
+def asks_for_events(request: Request) -> bool:
+    """Whether a client wants server-sent events."""
+    return EVENT_STREAM in request.headers.get("accept", "").lower()
 
 
 async def _body(request: Request) -> bytes:

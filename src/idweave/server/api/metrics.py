@@ -50,6 +50,8 @@ def _server(meters: Meters, *, is_ready: bool) -> Iterator[str]:
     yield from _family("idweave_queue_requests", "gauge", text, [("", meters.queued)])
     text = "Bytes of large bodies that arrive or are decoded."
     yield from _family("idweave_body_bytes", "gauge", text, [("", meters.body_bytes)])
+    text = "Clients that follow the change feed."
+    yield from _family("idweave_change_streams", "gauge", text, [("", meters.streams)])
     text = "Commits that the store refused."
     failed = [("", meters.commits_failed)]
     yield from _family("idweave_commits_failed_total", "counter", text, failed)

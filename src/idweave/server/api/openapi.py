@@ -13,6 +13,7 @@ from .metrics import CONTENT_TYPE
 from .parameters import Parameter
 from .routes import ROUTES, Row
 from .shapes import Moved, Problem
+from .streaming import EVENT_STREAM
 
 _REF = "#/components/schemas/{name}"
 _PROBLEMS = {
@@ -96,6 +97,8 @@ def _answer(row: Row) -> dict[str, Any]:
     else:
         schema = {"type": "object"} if row.answers is dict else _ref(row.answers)
         content = {"application/json": {"schema": schema}}
+    if row.streams:
+        content[EVENT_STREAM] = {"schema": {"type": "string"}}
     return {"description": row.summary + ".", "content": content}
 
 

@@ -180,6 +180,9 @@ NUMBER = Parameter(
     _whole(0, ID_MAX),
     {"type": "string", "pattern": "^[0-9]{1,18}$"},
 )
+AFTER = replace(
+    ID_CURSOR, name="after", text="The cursor of the last change that is known; 0: from the first."
+)
 LIMIT = _limit(100, LIMIT_MAX)
 LIMIT_LARGEST = _limit(20, LARGEST_MAX)
 
@@ -205,6 +208,11 @@ def read_query(query: bytes, rows: Sequence[Parameter]) -> dict[str, Value | Non
         else:
             values[name] = row.default
     return values
+
+
+def read_after(given: str) -> dict[str, Value]:
+    """The cursor that a client was sent last, as the value of ``after``. Raises InputError."""
+    return {AFTER.name: _read(AFTER, given)}
 
 
 def _pairs(query: bytes) -> dict[str, str]:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from idweave.engine import applied, erased, explained, guarding, operated, past, whatif
+from idweave.engine.following import ChangePage
 
-from . import explaining, governing, handlers, looking_back, operating, shapes
+from . import explaining, following, governing, handlers, looking_back, operating, shapes
 from .governing import ApplyRequest, BackRequest, SimulateRequest, Simulation, TryRequest
 from .handlers import Asked, RetryRequest
 from .operating import ErasureRequest, RemovalRequest, StatementRequest
 from .parameters import (
+    AFTER,
     AT,
     ATTRIBUTION,
     CANONICAL_ID,
@@ -47,8 +49,9 @@ Answer = Refused | str | Mapping[str, Any] | Any
 @dataclass(frozen=True, slots=True)
 class Row:
     """One route. ``is_open``: answered without a key. ``is_instant``: answered at once, however
-    many questions wait. ``conflicts``: it may contradict what holds. ``is_long``: it goes through a
-    whole project, and one at a time does. ``answers``: the shape of its 200."""
+    many questions wait. ``streams``: as server-sent events, too. ``conflicts``: it may contradict
+    what holds. ``is_long``: it goes through a whole project, and one at a time does. ``answers``:
+    the shape of its 200."""
 
     method: str
     path: str
@@ -60,6 +63,7 @@ class Row:
     is_instant: bool = False
     body: type | None = None
     redirects: bool = False
+    streams: bool = False
     conflicts: bool = False
     is_long: bool = False
 
@@ -194,6 +198,16 @@ ROUTES: tuple[Row, ...] = (
         explaining.guard,
         guarding.GuardReport,
         (PROJECT,),
+    ),
+    Row(
+        "GET",
+        _IN + "/changes",
+        "Every change of who is who, oldest first; a stream with Accept: text/event-stream",
+        following.changes,
+        ChangePage,
+        (PROJECT, AFTER, LIMIT),
+        streams=True,
+        conflicts=True,
     ),
     Row(
         "GET",

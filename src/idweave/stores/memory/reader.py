@@ -9,6 +9,7 @@ from typing import Any
 from idweave.core.identity import Identity
 from idweave.ports import (
     Erased,
+    FeedRow,
     IdentityState,
     OperatorRow,
     PayloadRow,
@@ -87,6 +88,15 @@ class MemoryReader:
     def names_into(self, project: str, name: int) -> list[int]:
         """Names merged directly into this one."""
         return sorted(row.name for _, row in self._tables.users.find("merged", [(project, name)]))
+
+    def feed(self, project: str, after: int, limit: int) -> list[FeedRow]:
+        """The changes of a project: their numbers have no holes."""
+        end = min(after + limit, self.feed_end(project))
+        return [self._tables.feed.rows[project, seq] for seq in range(after + 1, end + 1)]
+
+    def feed_end(self, project: str) -> int:
+        """The number of the last change of a project."""
+        return self._tables.marks.get(f"feed {project}") or 0
 
     def users(self, project: str) -> Iterable[UserRow]:
         """All live users."""

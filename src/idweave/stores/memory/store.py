@@ -15,6 +15,7 @@ from idweave.ports import (
     Reader,
     SetKey,
     SetRow,
+    UserRow,
     fact_of,
 )
 
@@ -88,10 +89,15 @@ class MemoryStore:
         groups = self._tables.groups.rows
         return {number: groups[number] for number in group_ids if number in groups}
 
-    def find_users(self, project: str, names: Sequence[int]) -> dict[int, str]:
+    def find_users(self, project: str, names: Sequence[int]) -> dict[int, UserRow]:
         """See :class:`idweave.ports.Store`."""
         rows = (self._tables.users.get((project, name)) for name in names)
-        return {row.name: row.founder.event_id for row in rows if row is not None}
+        return {row.name: row for row in rows if row is not None}
+
+    def find_owners(self, identity_ids: Sequence[int]) -> dict[int, int | None]:
+        """See :class:`idweave.ports.Store`."""
+        known = self._tables.identities.rows
+        return {number: known[number].state.owner for number in identity_ids if number in known}
 
     def members(self, group_id: int) -> list[IdentityRow]:
         """See :class:`idweave.ports.Store`."""

@@ -9,6 +9,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from idweave.core.errors import StoreError
 from idweave.core.identity import Order
 from idweave.ports import (
+    FeedRow,
     GroupRow,
     IdentityState,
     OperatorRow,
@@ -229,9 +230,11 @@ class Tables:
     rejections: Table[int, RejectionRow] = field(default_factory=lambda: Table("rejection"))
     operators: Table[int, OperatorRow] = field(default_factory=lambda: Table("operator fact"))
     policies: Table[int, PolicyRow] = field(default_factory=lambda: Table("policy"))
+    feed: Table[tuple[str, int], FeedRow] = field(default_factory=lambda: Table("change"))
     counters: Table[tuple[str, str], int] = field(default_factory=lambda: Table("counter"))
     marks: Table[str, int] = field(default_factory=lambda: Table("mark"))
-    """The largest ids of rejections and sightings: those that are no more still count."""
+    """The largest ids of rejections and sightings: those that are no more still count; and the last
+    number of each project's feed."""
     suppressed: Table[tuple[str, bytes], Suppressed] = field(
         default_factory=lambda: Table("suppression")
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from idweave.core.identity import Order
-from idweave.ports import Changes, IdentityState, Sighting, UserRow
+from idweave.ports import Changes, FeedRow, IdentityState, Sighting, UserRow
 from idweave.ports.rows import NOBODYS
 
 from .tables import Known, KnownSet, Span, Tables
@@ -183,6 +183,23 @@ def _erased(tables: Tables, changes: Changes) -> None:
         tables.users.put((project, name), UserRow(name, NOBODYS, 0, gone=True))
 
 
+def _forgotten(tables: Tables, changes: Changes) -> None:
+    for project, identities in changes.forgotten:
+        for key, row in list(tables.feed.rows.items()):
+            if key[0] == project and row.change.identity in identities:
+                blank = row.change._replace(identity=None, event="")
+                tables.feed.put(key, row._replace(change=blank))
+
+
+def _feed(tables: Tables, changes: Changes) -> None:
+    for project, recorded_at_ms, told in changes.feed:
+        mark = f"feed {project}"
+        first = (tables.marks.get(mark) or 0) + 1
+        for seq, change in enumerate(told, first):
+            tables.feed.insert((project, seq), FeedRow(seq, recorded_at_ms, change))
+        tables.marks.put(mark, first + len(told) - 1)
+
+
 WRITES: tuple[Callable[[Tables, Changes], None], ...] = (
     _dropped_groups,
     _dropped_sightings,
@@ -205,6 +222,8 @@ WRITES: tuple[Callable[[Tables, Changes], None], ...] = (
     _erased,
     _policies,
     _counters,
+    _forgotten,
+    _feed,
 )
 """What one commit writes, in this order: groups unite before owners are set by group, owners are
 set before single identities differ, what is not so any more goes before what is."""

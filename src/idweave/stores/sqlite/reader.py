@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -12,6 +11,7 @@ from typing import Any
 from idweave.core.identity import Identity
 from idweave.ports import (
     Erased,
+    FeedRow,
     IdentityState,
     OperatorRow,
     PayloadRow,
@@ -29,30 +29,14 @@ from idweave.ports import (
 
 from . import telling
 from .codec import order_of, unpack_entries
+from .feed import last_seq, read_feed
+from .rows import USER, operator_of, payload_of, user_of
 from .tables import Names, chunks, marks
 from .writes import NOBODY
 
 _STATE = "i.identity_id, i.key_id, i.value, i.owner, i.life, i.unbound_ms, i.crowded_ms"
-_USER = "name, founder_ms, founder_kind, founder_event, founder_set, merged_into, gone"
 
 _RUN_SETS = "SELECT DISTINCT set_id, project_id FROM run JOIN identity_set USING (set_id)"
-
-
-def _user(row: tuple[Any, ...]) -> UserRow:
-    name, time_ms, kind, event, founder_set, merged_into, gone = row
-    return UserRow(name, order_of(time_ms, kind, event), founder_set, merged_into, bool(gone))
-
-
-def _payload(row: tuple[Any, ...]) -> PayloadRow:
-    payload_id, project, received_at_ms, body, stated = row
-    return PayloadRow(payload_id, project, received_at_ms, body, stated=bool(stated))
-
-
-def _operator(row: tuple[Any, ...]) -> OperatorRow:
-    number, project, kind, said, *rest = row
-    identities = tuple(Identity(key, value) for key, value in json.loads(said))
-    rest[-1] = tuple((name, count) for name, count in json.loads(rest[-1]))
-    return OperatorRow(number, project, kind, identities, *rest)
 
 
 class SqliteReader:
@@ -116,10 +100,10 @@ class SqliteReader:
     def user(self, project: str, name: int) -> UserRow | None:
         """The row of a name."""
         rows = self._rows(
-            f"SELECT {_USER} FROM user WHERE project_id = ? AND name = ?",
+            f"SELECT {USER} FROM user WHERE project_id = ? AND name = ?",
             (self._names.project(project), name),
         )
-        return _user(rows[0]) if rows else None
+        return user_of(rows[0]) if rows else None
 
     def names_into(self, project: str, name: int) -> list[int]:
         """Names merged directly into this one."""
@@ -129,14 +113,22 @@ class SqliteReader:
         )
         return [merged for (merged,) in rows]
 
+    def feed(self, project: str, after: int, limit: int) -> list[FeedRow]:
+        """The changes of a project."""
+        return read_feed(self._connection, self._names.project(project), after, limit)
+
+    def feed_end(self, project: str) -> int:
+        """The number of the last change of a project."""
+        return last_seq(self._connection, self._names.project(project))
+
     def users(self, project: str) -> Iterable[UserRow]:
         """All live users."""
         rows = self._connection.execute(
-            f"SELECT {_USER} FROM user"
+            f"SELECT {USER} FROM user"
             " WHERE project_id = ? AND merged_into IS NULL AND NOT gone ORDER BY name",
             (self._names.project(project),),
         )
-        return map(_user, rows)
+        return map(user_of, rows)
 
     def old_names(self, project: str) -> Iterable[int]:
         """All names that are no live user's any more."""
@@ -271,7 +263,7 @@ class SqliteReader:
     def payload(self, payload_id: int) -> PayloadRow | None:
         """What was said under this number."""
         rows = self._rows("SELECT * FROM payload WHERE payload_id = ?", (payload_id,))
-        return _payload(rows[0]) if rows else None
+        return payload_of(rows[0]) if rows else None
 
     def log(self) -> Iterator[Sighting]:
         """All sightings, by payload."""
@@ -283,7 +275,9 @@ class SqliteReader:
 
     def payloads(self) -> Iterator[PayloadRow]:
         """Everything that was said."""
-        return map(_payload, self._connection.execute("SELECT * FROM payload ORDER BY payload_id"))
+        return map(
+            payload_of, self._connection.execute("SELECT * FROM payload ORDER BY payload_id")
+        )
 
     def erased(self) -> Erased:
         """What is remembered of erasures."""
@@ -326,7 +320,7 @@ class SqliteReader:
             "SELECT * FROM operator_fact WHERE ?1 IS NULL OR project = ?1 ORDER BY operator_id",
             (project,),
         )
-        return [_operator(row) for row in rows]
+        return [operator_of(row) for row in rows]
 
     def policies(self, project: str | None) -> list[PolicyRow]:
         """The policies that held."""

@@ -113,6 +113,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             since_ms INTEGER NOT NULL
         ) STRICT""",
     ),
+    (
+        """CREATE TABLE feed (
+            feed_id INTEGER PRIMARY KEY, project_id INTEGER NOT NULL, first_seq INTEGER NOT NULL,
+            last_seq INTEGER NOT NULL, recorded_at_ms INTEGER NOT NULL, changes BLOB NOT NULL
+        ) STRICT""",
+        "CREATE UNIQUE INDEX feed_seq ON feed (project_id, last_seq)",
+    ),
 )
 
 

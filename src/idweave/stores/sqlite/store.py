@@ -19,6 +19,7 @@ from idweave.ports import (
     Reader,
     SetKey,
     SetRow,
+    UserRow,
     fact_of,
 )
 
@@ -27,6 +28,7 @@ from .codec import digest, order_of, pack_event, unpack_entries, unpack_event
 from .connecting import connect, connect_read_only
 from .lock import WriterLock
 from .reader import SqliteReader
+from .rows import USER, user_of
 from .schema import migrate, refuse_other_versions
 from .tables import Names, chunks, marks
 from .telling import told
@@ -192,16 +194,25 @@ class SqliteStore:
                 found[group_id] = GroupRow(group_id, bool(contested), size, founder, founder_set)
         return found
 
-    def find_users(self, project: str, names: Sequence[int]) -> dict[int, str]:
+    def find_users(self, project: str, names: Sequence[int]) -> dict[int, UserRow]:
         """See :class:`idweave.ports.Store`."""
-        found: dict[int, str] = {}
+        found: dict[int, UserRow] = {}
         for part in chunks(list(names)):
             rows = self._rows(
-                "SELECT name, founder_event FROM user"
-                f" WHERE project_id = ? AND name IN ({marks(part)})",
+                f"SELECT {USER} FROM user WHERE project_id = ? AND name IN ({marks(part)})",
                 (self.names.project(project), *part),
             )
-            found |= {name: unpack_event(event) for name, event in rows}
+            found |= {row[0]: user_of(row) for row in rows}
+        return found
+
+    def find_owners(self, identity_ids: Sequence[int]) -> dict[int, int | None]:
+        """See :class:`idweave.ports.Store`."""
+        found: dict[int, int | None] = {}
+        for part in chunks(list(identity_ids)):
+            found |= self._rows(
+                f"SELECT identity_id, owner FROM identity WHERE identity_id IN ({marks(part)})",
+                part,
+            )
         return found
 
     def members(self, group_id: int) -> list[IdentityRow]:

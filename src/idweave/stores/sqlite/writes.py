@@ -11,6 +11,7 @@ from idweave.ports import Changes, Sighting
 from idweave.ports.rows import NOBODYS
 
 from .codec import digest, order_columns, pack_entries, pack_event
+from .feed import write_feed
 from .tables import Names
 from .telling import SETS_OF_GROUP
 
@@ -306,6 +307,7 @@ def write(connection: sqlite3.Connection, names: Names, changes: Changes) -> Non
         ],
     )
     _run(connection, STATEMENTS, changes, number)
+    write_feed(connection, number, changes)
 
 
 def _run(
