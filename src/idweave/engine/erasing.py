@@ -12,7 +12,6 @@ from idweave.core.errors import InputError, NotFound
 from idweave.core.graph import Graph, User
 from idweave.core.identity import Fact, Identity, Kind
 from idweave.core.record import Project
-from idweave.core.resolve import Resolution, resolve
 from idweave.ports import Changes, Entry, Erased, OperatorRow, Place, Reader, Suppressed
 
 from .differing import difference_of
@@ -24,7 +23,7 @@ from .operated import IdentityText
 from .operators import check_text
 from .reading import all_names, canonical_number, follow
 from .retelling import Entered, Occasion, Retelling, retell
-from .ruling import OperatorKind, Rules, ruled
+from .ruling import OperatorKind, ruled
 from .suppressing import Digests
 from .sweeping import UNTOUCHED, Edit, Rest, Sweep, Swept, Target, Untouched, at_its_time
 from .telling import groups_of, stored_name
@@ -121,7 +120,8 @@ class Eraser:
         after = self._after(swept)
         rows, dropped = self._rows_after(after)
         rules = (self._rules, ruled(self._project.policy, rows))
-        graphs = self._graph(self._told, rules[0]), self._graph(after.told, rules[1])
+        sides = self._told.graph(rules[0]), after.told.resolution(rules[1])
+        graphs = sides[0], sides[1].graph
         names = self._names(person, graphs, after)
         counts = {
             "events": len(after.gone),
@@ -145,7 +145,7 @@ class Eraser:
             first=self._intake.beginning(self._name),
         )
         changes = retell(
-            self._intake, self._name, after.told, rules, occasion=occasion, graphs=graphs
+            self._intake, self._name, after.told, rules[1], sides=sides, occasion=occasion
         )
         self._forget(changes, after, swept)
         changes.dropped_operators = dropped
@@ -188,7 +188,7 @@ class Eraser:
         had = [state.identity for state in reader.held(project, row.name)]
         had += [stay.identity for stay in reader.stays(project, names)]
         self._told.take(reader, groups_of(reader, project, had))
-        done = self._resolved(self._told, self._rules)
+        done = self._told.resolution(self._rules)
         graph = done.graph
         user = graph.find(row.founder)
         holders: dict[Identity, set[User]] = {}
@@ -289,13 +289,6 @@ class Eraser:
         return rows, dropped
 
     # -- what is left ---------------------------------------------------------------------------
-
-    def _resolved(self, told: Retelling, rules: Rules) -> Resolution:
-        facts = (one.fact for one in told.entered if one.entry.event_id not in rules.withdrawn)
-        return resolve(facts, rules.policy)
-
-    def _graph(self, told: Retelling, rules: Rules) -> Graph:
-        return self._resolved(told, rules).graph
 
     def _shown_name(self, user: User) -> str:
         return str(stored_name(self._reader, self._name, user))

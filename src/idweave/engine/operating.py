@@ -118,7 +118,9 @@ class Operating(Following):
         event = f"{row.time_ms}-{row.event_id}" if row.event_id else ""
         first = self._intake.beginning(project)
         occasion = Occasion(at_ms, row.operator_id, event, first=first)
-        changes = retell(self._intake, project, plan.told, plan.rules, occasion=occasion)
+        changes = retell(
+            self._intake, project, plan.told, plan.rules, sides=plan.sides, occasion=occasion
+        )
         changes.operators.append(plan.row)
         self._store.commit(changes)
         self._intake.renew(project)

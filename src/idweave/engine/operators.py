@@ -12,13 +12,14 @@ from idweave.core.event_id import DIGEST_BYTES
 from idweave.core.graph import Reason
 from idweave.core.identity import Fact, Identity
 from idweave.core.record import TIME_MAX_MS, Record
+from idweave.core.resolve import Resolution
 from idweave.core.trace import trace
 from idweave.ports import Entry, OperatorRow, Reader
 
 from .door import Door
 from .reading import Payloads
 from .refused import MEANINGS, REMEDIES
-from .retelling import Entered, Retelling
+from .retelling import Entered, Retelling, Sides
 from .ruling import TIMED, OperatorKind, Rules, ruled
 from .sets import links, set_key
 from .telling import groups_of
@@ -57,11 +58,13 @@ class Statement:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A statement (or a removal) about to be written: its row, the facts that it concerns, the
-    rules before and after, and what that changes. ``fact`` is what it adds to the log."""
+    rules from now on, who was and who is who of them, and what that changes. ``fact`` is what it
+    adds to the log."""
 
     row: OperatorRow
     told: Retelling
-    rules: tuple[Rules, Rules]
+    rules: Rules
+    sides: Sides
     changes: Difference
     fact: Fact | None = None
 
@@ -136,8 +139,9 @@ class Planner:
         (decision,) = [one for one in done.decisions if one.fact is fact]
         for _, identity, reason in decision.refused:
             raise _refused(row, identity, reason)
-        changes = difference(before, done.graph)
-        return Plan(row, told, (self._rules, self._rules), changes, fact)
+        outcomes = {one.fact.event_id: one.outcome for one in done.decisions}
+        sides = (before, Resolution(done.graph, outcomes))
+        return Plan(row, told, self._rules, sides, difference(before, done.graph), fact)
 
     def _retract(self, row: OperatorRow, event: str) -> Plan:
         event_id = self._event_id_of(event)
@@ -158,9 +162,9 @@ class Planner:
 
     def _plan(self, row: OperatorRow, told: Retelling) -> Plan:
         rows = [one for one in self._rows if one.operator_id != row.operator_id]
-        rules = (self._rules, ruled(self._policy, [*rows, row]))
-        changes = difference(told.graph(rules[0]), told.graph(rules[1]))
-        return Plan(row, told, rules, changes)
+        rules = ruled(self._policy, [*rows, row])
+        before, now = told.graph(self._rules), told.resolution(rules)
+        return Plan(row, told, rules, (before, now), difference(before, now.graph))
 
     # -- removals -------------------------------------------------------------------------------
 

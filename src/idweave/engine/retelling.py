@@ -80,8 +80,8 @@ class Retelling:
         return resolve(facts, rules.policy)
 
 
-Graphs = tuple[Graph, Graph]
-"""What some facts came to before, and what they come to now."""
+Sides = tuple[Graph, Resolution]
+"""What some facts came to before, and what they (or what is left of them) come to now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +102,14 @@ def retell(
     intake: Intake,
     project: str,
     told: Retelling,
-    rules: tuple[Rules, Rules],
+    rules: Rules,
     *,
+    sides: Sides,
     occasion: Occasion,
-    graphs: Graphs | None = None,
 ) -> Changes:
-    """The changes that tell groups again: ``rules`` are those before and after; ``graphs`` what
-    the facts come to under them, if they were other facts before."""
-    grouping = intake.fresh_grouping(project, rules[1])
+    """The changes that tell groups again under these rules; ``sides``: who was who of them, and
+    who is who now."""
+    grouping = intake.fresh_grouping(project, rules)
     grouping.is_retelling = True
     hidden = _Hidden(intake.store, frozenset(told.groups))
     grouping.store = cast("Store", hidden)
@@ -118,10 +118,8 @@ def retell(
         grouping.kept = dict(chain(told.kept.items(), members.items()))
         changes = Changes(dropped_groups=list(told.groups), dropped_sightings=told.loosened)
         _enter(grouping, told, changes)
-        after = told.resolution(rules[1])
-        before = told.graph(rules[0]) if graphs is None else graphs[0]
-        _settle_names(grouping, reader, (before, after), changes)
-        _settle_gone(grouping, intake.store, (told, after), changes)
+        _settle_names(grouping, reader, sides, changes)
+        _settle_gone(grouping, intake.store, (told, sides[1]), changes)
         _move_founders(grouping, changes)
     tell_anew(intake.store, project, members, changes=changes, occasion=occasion)
     return changes
@@ -151,9 +149,7 @@ def _enter(grouping: Grouping, told: Retelling, changes: Changes) -> None:
     grouping.flush(changes)
 
 
-def _settle_names(
-    grouping: Grouping, reader: Reader, sides: tuple[Graph, Resolution], changes: Changes
-) -> None:
+def _settle_names(grouping: Grouping, reader: Reader, sides: Sides, changes: Changes) -> None:
     """Names of users that are not told again: merged ones lead on, those that are no more lead to
     whoever holds most of what they held, else to whom their founding event belongs (law L7)."""
     before, now = sides

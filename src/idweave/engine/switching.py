@@ -211,9 +211,10 @@ class Switch:
         if not self._alike:
             told.entered = list(self._read_again(told.entered))
         told.entered += part.revived
-        graphs = (before, told.graph(self._rules[1]))
-        self._told.append(difference(*graphs))
-        return retell(self._intake, self._name, told, self._rules, occasion=occasion, graphs=graphs)
+        sides = (before, told.resolution(self._rules[1]))
+        self._told.append(difference(before, sides[1].graph))
+        rules = self._rules[1]
+        return retell(self._intake, self._name, told, rules, sides=sides, occasion=occasion)
 
     def _read_again(self, entered: Iterable[Entered]) -> Iterator[Entered]:
         for one in entered:
