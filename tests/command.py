@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from idweave.cli import main
 from idweave.core.policy_file import preset
 from idweave.core.record import Project
@@ -67,3 +69,12 @@ def fill(path: Path, records: list[dict[str, Any]], preset_name: str = "sensors"
         engine.accept([engine.parse(decoded, T0, live=False)])
     finally:
         store.close()
+
+
+def store_of(records: list[dict[str, Any]], folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store of these records in a folder, which is where commands run from then on; in UTC."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("TZ", "UTC")
+    path = folder / "s.db"
+    fill(path, records)
+    return path

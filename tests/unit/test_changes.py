@@ -26,7 +26,7 @@ from idweave.engine.operators import Statement
 from idweave.engine.ruling import OperatorKind
 from idweave.ports import Change, ChangeKind, Store, UserRow
 from idweave.stores import open_store
-from tests.command import T0, Ran, fill, idweave, record
+from tests.command import T0, Ran, fill, idweave, record, store_of
 
 LOGIN, DEVICE, PHONE, PAGE = "$identity_login_id", "device", "phone", "page"
 POLICY = Policy(
@@ -281,11 +281,7 @@ LEFT = [record(9, {"mp_id": "device-1"}, type="track_id_unbind")]
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TZ", "UTC")
-    path = tmp_path / "s.db"
-    fill(path, RECORDS)
-    return path
+    return store_of(RECORDS, tmp_path, monkeypatch)
 
 
 def ask(store: Path, *words: str) -> Ran:

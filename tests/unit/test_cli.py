@@ -18,7 +18,7 @@ from idweave.cli.exits import EXIT_OF, MEANINGS, Exit, exit_of
 from idweave.cli.output import Output, time_text, visible
 from idweave.cli.progress import progress
 from idweave.core.errors import IdweaveError, StoreFull
-from tests.command import T0, Ran, fill, idweave, record
+from tests.command import T0, Ran, fill, idweave, record, store_of
 
 PHONE = "13800000000"
 RECORDS = [
@@ -40,11 +40,7 @@ RECORDS = [
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A store with two users, a refusal and a rejection, in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TZ", "UTC")
-    path = tmp_path / "s.db"
-    fill(path, RECORDS)
-    return path
+    return store_of(RECORDS, tmp_path, monkeypatch)
 
 
 def ask(store: Path, *words: str) -> Ran:

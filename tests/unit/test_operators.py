@@ -17,7 +17,7 @@ from idweave.engine.engine import Engine
 from idweave.server.api.handlers import Asked, Source
 from idweave.server.api.operating import operators, remove, state
 from idweave.stores import open_store
-from tests.command import T0, Ran, fill, idweave, record
+from tests.command import T0, Ran, fill, idweave, record, store_of
 
 PHONE = ("mobile", "13800000000")
 ALICE, BOB = ("login_id", "alice"), ("login_id", "bob")
@@ -43,11 +43,7 @@ RECORDS = [
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TZ", "UTC")
-    path = tmp_path / "s.db"
-    fill(path, RECORDS)
-    return path
+    return store_of(RECORDS, tmp_path, monkeypatch)
 
 
 def ask(store: Path, *words: str) -> Ran:

@@ -8,7 +8,7 @@ import pytest
 
 from idweave.cli.times import time_typed
 from idweave.core.errors import InputError
-from tests.command import T0, Ran, fill, idweave, record
+from tests.command import T0, Ran, fill, idweave, record, store_of
 
 PHONE = ("mobile", "13800000000")
 RECORDS = [
@@ -28,11 +28,7 @@ RECORDS = [
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TZ", "UTC")
-    path = tmp_path / "s.db"
-    fill(path, RECORDS)
-    return path
+    return store_of(RECORDS, tmp_path, monkeypatch)
 
 
 def ask(store: Path, *words: str) -> Ran:

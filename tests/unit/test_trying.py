@@ -10,7 +10,7 @@ from idweave.core.errors import InputError
 from idweave.core.identity import Identity, Kind
 from idweave.core.policy_file import preset
 from idweave.engine.simulating import STEPS_MAX, fact_typed, simulate
-from tests.command import Ran, fill, idweave, record
+from tests.command import Ran, idweave, record, store_of
 
 SENSORS = preset("sensors")
 DEVICE = Identity("$identity_mp_id", "d1")
@@ -38,10 +38,7 @@ RECORDS = [
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "s.db"
-    fill(path, RECORDS)
-    return path
+    return store_of(RECORDS, tmp_path, monkeypatch)
 
 
 def ask(store: Path, *words: str) -> Ran:
