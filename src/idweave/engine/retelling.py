@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, NamedTuple, cast
 
 from idweave.core.difference import goes_on_as
+from idweave.core.errors import NotFound
 from idweave.core.graph import Graph
 from idweave.core.identity import Fact, Identity
 from idweave.core.resolve import Resolution, resolve
@@ -33,6 +35,7 @@ from idweave.ports import (
 
 from .grouping import Grouping
 from .intake import NOTHING, Intake
+from .reading import follow
 from .ruling import Rules
 from .turning import lead_of, tell_anew
 
@@ -183,24 +186,35 @@ def _settle_gone(
     grouping: Grouping, store: Store, told: tuple[Retelling, Resolution], changes: Changes
 ) -> None:
     """Names that were gone before lead to whoever their founding event belongs to now; where that
-    is nobody's or taken out, they go on leading where they led."""
+    is taken out, or links nothing any more, they go on leading where they led (law L7)."""
     retelling, after = told
     founders = {
-        one.fact.order for one in retelling.entered if one.fact.order not in after.graph.held
+        one.fact.order: one.fact
+        for one in retelling.entered
+        if one.fact.order not in after.graph.held
     }
     names = grouping.naming.of(founders)
     rows = store.find_users(grouping.project, sorted(names.values()))
     written = {row.name for _, row in changes.users}
-    for user in sorted(founders):
+    for user, fact in sorted(founders.items()):
         row = rows.get(names[user])
         if row is None or row.name in written or not row.gone or row.merged_into is not None:
             continue
-        if user.event_id in after.outcomes:
+        if user.event_id not in after.outcomes:
+            lead = lead_of(store, row)
+        elif not grouping.policy.effective(fact.identities):
+            lead = _led(store, grouping.project, row.name)
+        else:
             home = after.home(user.event_id)
             lead = None if home is None else grouping.naming.of([home])[home]
-        else:
-            lead = lead_of(store, row)
         changes.users.append((grouping.project, replace(row, merged_into=lead)))
+
+
+def _led(store: Store, project: str, name: int) -> int | None:
+    """Where a name leads as the store is, by what its founding event carried."""
+    with store.reader() as reader, suppress(NotFound):
+        return follow(reader, project, name).name
+    return None
 
 
 class _Hidden:
