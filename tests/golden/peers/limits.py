@@ -95,8 +95,8 @@ LIMITS = (
         "adobe_cja_stitching",
         "",
         _does("privacy_delete"),
-        "deleting a person is an operator's erasure and no rule; what is left is then as if the"
-        " person had never been seen, so the cookie's rows are its next person's",
+        "deleting a person is an operator's erasure and no rule: of a user it takes the anonymous rows"
+        " too, so none goes to another person, and none is left to fall back to the cookie",
     ),
     Limit(
         "amplitude",
