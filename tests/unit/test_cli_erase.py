@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -117,3 +118,14 @@ def test_who_was_erased_is_called_so_by_every_question(store: Path) -> None:
     ):
         ran = ask(store, *words)
         assert (ran.code, "was erased" in ran.err) == (3, True), words
+
+
+def test_an_import_of_an_old_file_says_what_stays_out(store: Path) -> None:
+    ask(store, "erase", "--user", user_of(store), *WHY, "--yes")
+    old = store.with_name("old.jsonl")
+    old.write_text("".join(json.dumps(one) + "\n" for one in RECORDS))
+    done = ask(store, "import", str(old))
+    assert re.search(r"ERASED +2\n", done.out)
+    assert "What was erased is not kept, and stays out." in done.out
+    counted = ask(store, "import", str(old), "--json", "--again").json["total"]
+    assert counted["rejected_by_code"]["ERASED"] == 2

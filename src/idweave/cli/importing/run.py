@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -12,7 +13,7 @@ from typing import Any
 from idweave.batch.files.blocks import blocks_of, decoded_of
 from idweave.batch.files.content import Content
 from idweave.batch.files.lines import Line, Lines, peek_head
-from idweave.core.rejection import Rejection
+from idweave.core.rejection import Code, Rejection
 from idweave.engine.engine import Engine
 from idweave.engine.intake import Delivery
 
@@ -122,8 +123,10 @@ class Import:
     def _accept(self, deliveries: list[Delivery], tally: Tally) -> None:
         if not deliveries:
             return
-        for receipt in self._engine.accept(deliveries):
+        receipts = self._engine.accept(deliveries)
+        for receipt in receipts:
             tally.add(receipt)
         items = chain.from_iterable(delivery.items for delivery in deliveries)
-        rejected = (item.code.value for _, item in items if isinstance(item, Rejection))
-        tally.rejected_by_code.update(rejected)
+        codes = Counter(item.code.value for _, item in items if isinstance(item, Rejection))
+        erased = sum(receipt.rejected for receipt in receipts) - codes.total()
+        tally.rejected_by_code += codes + Counter({Code.ERASED.value: erased})

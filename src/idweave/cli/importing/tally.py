@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from idweave.core.errors import InputError
+from idweave.core.rejection import Code
 from idweave.engine.answers import Receipt
 
 from ..exits import Exit
 from ..output import Output, number_text, report_error, visible
+
+ERASED = Code.ERASED.value
 
 COUNTS = (
     "lines",
@@ -85,7 +88,10 @@ def _table(tallies: Sequence[Tally], codes: Counter[str], output: Output) -> Non
         output.say()
         counted = [(code, number_text(count)) for code, count in sorted(codes.items())]
         output.table(("rejected", "records"), counted, right=("records",))
-        output.say("They are kept: `idweave rejections list` shows why, and what would mend them.")
+        if codes.keys() != {ERASED}:
+            output.say("They are kept: `idweave rejections` shows why, and what would mend them.")
+        if ERASED in codes:
+            output.say("What was erased is not kept, and stays out.")
     for one in tallies:
         if one.skipped_lines:
             skipped = number_text(one.skipped_lines)
