@@ -6,22 +6,24 @@ import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-GZIP = b"\x1f\x8b\x08"
+STREAMS = (b"\x1f\x8b\x08", b"\x78\x01")
+"""How a gzip stream begins, and one of the change feed."""
 
 
 def contents(folder: Path) -> Iterator[bytes]:
-    """Every file of a folder as it is, and every gzip stream that begins anywhere in one."""
+    """Every file of a folder as it is, and every compressed stream that begins anywhere in one."""
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             raw = path.read_bytes()
             yield raw
-            yield from _inflated(raw)
+            for begins in STREAMS:
+                yield from _inflated(raw, begins)
 
 
-def _inflated(raw: bytes) -> Iterator[bytes]:
-    at = raw.find(GZIP)
+def _inflated(raw: bytes, begins: bytes) -> Iterator[bytes]:
+    at = raw.find(begins)
     while at >= 0:
-        inflater = zlib.decompressobj(wbits=31)
+        inflater = zlib.decompressobj(wbits=47)
         found = b""
         try:
             for start in range(at, len(raw), 512):  # what is overwritten behind still counts
@@ -31,7 +33,7 @@ def _inflated(raw: bytes) -> Iterator[bytes]:
         except zlib.error:
             pass
         yield found
-        at = raw.find(GZIP, at + 1)
+        at = raw.find(begins, at + 1)
 
 
 def remains(folder: Path, values: Iterable[str]) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +100,10 @@ def everything(engine: Engine) -> str:
     """All that an engine can be made to say of a project."""
     names = list(engine.user_names(P))
     events = [engine.events(P, name) for name in names]
-    said = [engine.rejections(P), engine.operators(P, removed=True), engine.refusals(P)]
-    return str([list(engine.export(P)), events, said, [engine.user(P, name) for name in names]])
+    said: list[Any] = [engine.rejections(P), engine.operators(P, removed=True)]
+    said += [engine.refusals(P)]
+    said += [list(engine.export(P)), events, engine.changes(P, limit=1000).changes]
+    return str([said, [engine.user(P, name) for name in names]])
 
 
 def records_of(engine: Engine, login: str) -> list[dict[str, Any]]:
@@ -146,6 +149,16 @@ def test_a_preview_says_what_would_go_and_changes_nothing(engine: Engine) -> Non
         "operator_facts": 0,
         "mentions": 0,
     }
+
+
+def test_a_policy_that_lists_a_value_is_counted_and_stays(engine: Engine) -> None:
+    (mobile,) = [rule for rule in preset("sensors").keys if rule.key == "$identity_mobile"]
+    rules = (replace(mobile, blocked=frozenset({PHONE})),)
+    others = tuple(rule for rule in preset("sensors").keys if rule.key != mobile.key)
+    engine.apply_policy(P, replace(preset("sensors"), keys=rules + others), ("ann", "junk"))
+    assert (
+        engine.erase(P, of(engine, user=None, identities=(key("mobile"),))).counts["mentions"] == 1
+    )
 
 
 def test_others_keep_their_events_without_what_was_erased(engine: Engine) -> None:

@@ -39,7 +39,7 @@ WORDS = {
     "names": "names that lead to nobody from now on",
     "rejections": "rejected records",
     "operator_facts": "operator facts",
-    "mentions": "events of others stay and mention a value in their texts: look at them yourself",
+    "mentions": "events of others, or policies, stay and have a value in a text: look at them",
 }
 """What each count is of."""
 

@@ -30,7 +30,7 @@ class ErasureAnswer:
     the user had and that stay, as others hold or held them. ``counts``: ``events`` that go,
     ``events_of_others`` among them, ``events_stripped`` that stay without an erased identity,
     ``identities``, ``names``, ``rejections``, ``operator_facts``, and ``mentions``: events of
-    others that stay and have a value somewhere in their texts.
+    others and policies of the past that stay and have a value somewhere in their texts.
     ``is_scrubbed``: no byte is left on the disk; else the next start of a writer sees to it.
     """
 

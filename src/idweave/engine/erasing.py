@@ -131,19 +131,13 @@ class Eraser:
             "names": len(names),
             "rejections": len(swept.rejections),
             "operator_facts": len(dropped),
-            "mentions": swept.mentions,
+            "mentions": swept.mentions + self._policies_naming(),
         }
         row = self._erasure_row(said, now_ms, counts)
         answer = self._answer(row, (person, names), graphs, dry_run=dry_run)
         if dry_run:
             return Plan(answer, Changes())
-        occasion = Occasion(
-            now_ms,
-            row.operator_id,
-            erased=frozenset(self._erased),
-            dead=frozenset(names),
-            first=self._intake.beginning(self._name),
-        )
+        occasion = self._occasion(row, names, (swept, after))
         changes = retell(
             self._intake, self._name, after.told, rules[1], sides=sides, occasion=occasion
         )
@@ -204,6 +198,37 @@ class Eraser:
             if one.entry.event_id in events
         }
         return _Person(names, held | own, former - held - own, events, places)
+
+    def _occasion(
+        self, row: OperatorRow, names: list[int], found: tuple[Swept, _After]
+    ) -> Occasion:
+        return Occasion(
+            row.stated_ms,
+            row.operator_id,
+            erased=frozenset(self._erased),
+            orphaned=self._orphaned(*found),
+            dead=frozenset(names),
+            first=self._intake.beginning(self._name),
+        )
+
+    def _orphaned(self, swept: Swept, after: _After) -> frozenset[Identity]:
+        """What events that go carried, nobody held, and nothing carries any more: a retracted
+        event may have brought it."""
+        left = {one for entered in after.told.entered for one in entered.fact.identities}
+        told = {None, *self._told.groups}
+        states = ((one, self._reader.identity(self._name, one)) for one in swept.carried - left)
+        return frozenset(
+            one
+            for one, state in states
+            if (state is None or state.owner is None)
+            and self._reader.group_of(self._name, one) in told
+        )
+
+    def _policies_naming(self) -> int:
+        """How many policies that were in force have a value in their text, as a blocked one."""
+        mentions = Mentions(self._erased)
+        rows = self._reader.policies(self._name)
+        return sum(mentions.are_in(row.text) for row in rows)
 
     def _check_texts(self, said: Erasing) -> None:
         mentions = Mentions(self._erased)

@@ -90,13 +90,15 @@ Sides = tuple[Graph, Resolution]
 @dataclass(frozen=True, slots=True)
 class Occasion:
     """Why and when groups are told again, as the feed says it. ``erased``: identities of a person
-    that no row of the feed may name any more, older ones included; ``dead``: names that lead to
-    nobody since. ``first``: what the feed must tell before."""
+    that no row of the feed may name any more, older ones included, nor ``orphaned`` ones, which
+    nothing carries any more; ``dead``: names that lead to nobody since. ``first``: what the feed
+    must tell before."""
 
     recorded_at_ms: int
     operator_id: int = 0
     event: str = ""
     erased: frozenset[Identity] = frozenset()
+    orphaned: frozenset[Identity] = frozenset()
     dead: frozenset[int] = frozenset()
     first: Sequence[Change] = ()
 

@@ -63,7 +63,8 @@ class Target:
 class Swept:
     """What a sweep found. ``edits``: what places become; ``sets`` those of events among them;
     ``by_event``: events that nothing but their id would keep out; ``rejections`` go;
-    ``mentions``: events of others that stay and have a value in their texts."""
+    ``mentions``: events of others that stay and have a value in their texts; ``carried``: what
+    the events that go or are edited carried."""
 
     edits: dict[int, dict[int, Edit]] = field(default_factory=lambda: defaultdict(dict))
     said: dict[int, PayloadRow] = field(default_factory=dict)
@@ -73,6 +74,7 @@ class Swept:
     rejections: list[RejectionRow] = field(default_factory=list)
     dropped: set[int] = field(default_factory=set)
     mentions: int = 0
+    carried: set[Identity] = field(default_factory=set)
 
     def edit_at(self, payload_id: int, nth: int) -> Edit | Untouched:
         """What a place becomes."""
@@ -143,6 +145,7 @@ class Sweep:
             if self._mentions.are_in_record(sent.raw):
                 self._quote(said, place, sent)
             return
+        self._swept.carried.update(fact.identities)
         found = None if goes or rest is None else self._stripper.stripped(sent.raw, rest, said)
         places[place.payload_id][place.nth] = None if found is None else Rest(*found)
         is_later = target.until_ms is not None and fact.time_ms > target.until_ms

@@ -112,8 +112,9 @@ def tell_anew(
     why = Why(occasion.event, occasion.operator_id)
     users = dict(_users(store, rows, named))
     turn = Turn(held, users, why, occasion.erased, occasion.dead)
-    if occasion.erased:
-        changes.forgotten.append((project, occasion.erased))
+    forgotten = occasion.erased | occasion.orphaned
+    if forgotten:
+        changes.forgotten.append((project, forgotten))
     told = [*occasion.first, *changes_of(turn)]
     if told:
         changes.feed.append((project, occasion.recorded_at_ms, told))
