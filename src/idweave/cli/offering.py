@@ -93,6 +93,13 @@ def group(name: str, about: str, *, kind: type[TyperGroup] = TyperGroup) -> type
     )
 
 
+def flowing(text: str) -> str:
+    """A docstring as help: a paragraph is one line, for the terminal to break; what is indented
+    (an example) stays as it is."""
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(one if "\n " in one else " ".join(one.splitlines()) for one in paragraphs)
+
+
 def offer(
     app: typer.Typer, name: str, *, without: frozenset[str] = frozenset()
 ) -> Callable[[Act], Act]:
@@ -120,7 +127,7 @@ def offer(
 
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {one.name: one.annotation for one in parameters}
-        app.command(name)(run)
+        app.command(name, help=flowing(act.__doc__ or ""))(run)
         return act
 
     return attach
