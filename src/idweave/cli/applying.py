@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -17,7 +16,7 @@ from idweave.engine.past import NOW
 from idweave.engine.switching import Tell
 
 from .offering import number_typed, offer
-from .operating import AuthorOption, DryRunOption, ReasonOption, show_difference
+from .operating import AuthorOption, DryRunOption, ReasonOption, author_of, show_difference
 from .output import Output, number_text, time_text, visible
 from .policies import PolicyArgument
 from .policies import app as policy_app
@@ -48,7 +47,7 @@ def apply_policy(
     if dry_run:
         _try(session, loaded)
         return
-    project, by = session.project_name, (author or getpass.getuser(), reason)
+    project, by = session.project_name, (author_of(author), reason)
     with session.writing(create=False) as engine, _telling(session.output) as tell:
         done = engine.apply_policy(project, loaded, by, tell=tell)
     _show_applied(done, session)
@@ -74,7 +73,7 @@ def back(
       idweave policy back --to 1 --reason "as it was at first"
     """
     number = None if to is None else number_typed(to, "number")
-    project, by = session.project_name, (author or getpass.getuser(), reason)
+    project, by = session.project_name, (author_of(author), reason)
     if dry_run:
         with session.reading() as engine:
             loaded = engine.policy_before(project, number)

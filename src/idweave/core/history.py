@@ -79,12 +79,16 @@ class History:
     def again(self, since_ms: int) -> None:
         """Apply every step from a time on anew: what was given for them was not so."""
         at = bisect_left(self.steps, since_ms, key=lambda done: done.order.time_ms)
+        for done in self._take_off(at):
+            self._apply(done)
+
+    def _take_off(self, at: int) -> list[Step]:
+        """Undo the steps from a place on, newest first; returns them, oldest first."""
         late = self.steps[at:]
         del self.steps[at:]
         for done in reversed(late):
             self.graph.undo(done.trail)
-        for done in late:
-            self._apply(done)
+        return late
 
     def extend(self, facts: Iterable[tuple[int, Fact]]) -> None:
         """Put facts (each with its set) in their places. None of them may be here already."""
@@ -92,12 +96,8 @@ class History:
         if not new:
             return
         at = bisect_left(self.steps, new[0].order, key=_order)
-        late = self.steps[at:]
-        del self.steps[at:]
-        touched = self.graph.touched.copy() if late else None
-        for done in reversed(late):
-            self.graph.undo(done.trail)
-        has_changed = self._redo(sorted(late + new, key=_order))
+        touched = self.graph.touched.copy() if at < len(self.steps) else None
+        has_changed = self._redo(sorted(self._take_off(at) + new, key=_order))
         if touched and not has_changed:
             touched.refusals |= self.graph.touched.refusals
             self.graph.touched = touched  # what was undone is as it was

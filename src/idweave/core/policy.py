@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -78,7 +79,7 @@ JUNK_VALUES = frozenset(
 
 _ONLY_ZEROS_AND_DASHES = re.compile(r"[0-]+\Z")
 
-_BIND = Kind.BIND  # looked up once: slow in Python 3.11
+_BIND, _OBSERVE = Kind.BIND, Kind.OBSERVE  # looked up once: slow in Python 3.11
 
 RULES_CACHED_MAX = 10_000
 """Concrete keys whose rule is remembered. Clients can invent appids; memory must not follow."""
@@ -210,6 +211,15 @@ class Policy:
         if rule is None or not rule.enabled or identity in self.blocked:
             return False
         return not rule.blocks(identity.value)
+
+    def fit_one_user(self, identities: Iterable[Identity]) -> bool:
+        """Whether one user may hold all of these (each given once), whatever kind of fact brings
+        them together: of such identities alone a group is one user (RESOLUTION.md §7)."""
+        counts: dict[str, int] = {}
+        for identity in identities:
+            counts[identity.key] = counts.get(identity.key, 0) + 1
+        rules = ((self.rule(key), count) for key, count in counts.items())
+        return all(rule is not None and count <= rule.limit(_OBSERVE) for rule, count in rules)
 
     def effective(self, identities: tuple[Identity, ...]) -> tuple[Identity, ...]:
         """The identities that count, each once, strongest first: by rank, then key, then value."""

@@ -23,7 +23,7 @@ CACHED_IDENTITIES_MAX = 1_000_000
 """Identities kept in memory for one project, below 1 KB each with their sets and groups; past it
 the cache starts over from the store, which always knows everything."""
 
-_LOGIN, _OBSERVE, _UNBIND = Kind.LOGIN, Kind.OBSERVE, Kind.UNBIND  # looked up once: slow in 3.11
+_LOGIN, _UNBIND = Kind.LOGIN, Kind.UNBIND  # looked up once: slow in Python 3.11
 
 
 class Grouping:
@@ -334,14 +334,10 @@ class Grouping:
 
     def fits(self, brought: Work) -> bool:
         """Whether all identities of an uncontested group fit one user."""
-        counts: dict[str, int] = {}
         members = [identity for _, identity in brought.new]
         for part in brought.parts:
             members += [row.identity for row in self.store.members(part.group_id)]
-        for member in members:
-            counts[member.key] = counts.get(member.key, 0) + 1
-        rules = ((self.policy.rule(key), count) for key, count in counts.items())
-        return all(rule is not None and count <= rule.limit(_OBSERVE) for rule, count in rules)
+        return self.policy.fit_one_user(members)
 
     def _resolve(self, group: Group, brought: Work) -> History:
         """The history of a contested group, with everything that this batch brought in it."""

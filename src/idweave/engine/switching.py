@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from idweave.core.difference import Difference, difference
 from idweave.core.errors import Conflict
-from idweave.core.identity import Fact, Identity, Kind
+from idweave.core.identity import Fact, Identity
 from idweave.core.policy import FactsFrom, KeyRule, Merge, Policy, WhenCrowded, WhenFull, WhenTaken
 from idweave.core.record import Project, Record, Rejection
 from idweave.core.rejection import Code
@@ -200,7 +200,7 @@ class Switch:
         if len(groups) > 1 or after.merge is not Merge.ANY or any(_apart(after, here)):
             return False
         rows = self._intake.store.find_groups(groups).values()
-        return not any(row.contested for row in rows) and _fits(after, here)
+        return not any(row.contested for row in rows) and after.fit_one_user(here)
 
     # -- telling again --------------------------------------------------------------------------
 
@@ -320,10 +320,3 @@ def _apart(policy: Policy, here: set[Identity]) -> Iterator[frozenset[Identity]]
     for one, other in policy.apart:
         if one in here and other in here:
             yield frozenset({one, other})
-
-
-def _fits(policy: Policy, here: set[Identity]) -> bool:
-    """Whether one user may hold all of these identities."""
-    counts = Counter(identity.key for identity in here)
-    rules = ((policy.rule(key), count) for key, count in counts.items())
-    return all(rule is not None and count <= rule.limit(Kind.OBSERVE) for rule, count in rules)
